@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Sequence
@@ -78,6 +79,17 @@ class StoreKeys:
             raise DamagedSecretError("the sealed secret was changed, or is another row's") from None
         return opened.decode()
 
+    def opened(self, owner: str, name: str, sealed: str) -> str:
+        """Open a secret; "" without one, and for one that none of these keys opens."""
+        try:
+            return self.open(owner, name, sealed) if sealed else ""
+        except (UnknownKeyError, DamagedSecretError):
+            return ""
+
+    def derived(self, purpose: str) -> list[bytes]:
+        """Return a key for another purpose from each key, the first one first: HKDF-SHA256 of RFC 5869."""
+        return [_expanded(hmac.digest(bytes(KEY_BYTES), key, "sha256"), purpose) for key in self._keys.values()]
+
     def _cipher(self, wanted: str) -> AESGCM:
         if wanted not in self._ciphers:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -128,6 +140,11 @@ def _is_key(text: str) -> bool:
 
 def _decoded(key: str) -> bytes:
     return bytes.fromhex(key) if HEX_KEY.fullmatch(key) else base64.b64decode(key, validate=True)
+
+
+def _expanded(key: bytes, purpose: str) -> bytes:
+    """Return the first block that HKDF expands a key to, which is as long as it needs to be."""
+    return hmac.digest(key, purpose.encode() + b"\x01", "sha256")
 
 
 def _row(owner: str, name: str) -> bytes:
