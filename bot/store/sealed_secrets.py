@@ -15,6 +15,7 @@ APPSECRET = "appsecret"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105
 TICKET = "ticket"  # of a third-party platform
 CODE = "code"  # of an authorisation that is not exchanged yet
+USED_CODE = "used_code"  # exchanged, by which the redirect of the owner finds the account until the code expires
 
 
 class SealedSecret(NamedTuple):
@@ -42,6 +43,11 @@ async def of_name(tx: Tx, name: str) -> Mapping[str, str]:
     """Return the sealed secrets of this name, by owner."""
     rows = await tx.run(sa.select(secret.c.owner, secret.c.value).where(secret.c.name == name))
     return {row.owner: row.value for row in rows}
+
+
+async def delete(tx: Tx, owner: str, name: str) -> None:
+    """Delete one secret."""
+    await tx.run(sa.delete(secret).where(secret.c.owner == owner, secret.c.name == name))
 
 
 async def delete_of(tx: Tx, owner: str) -> None:

@@ -278,7 +278,8 @@ tenant = sa.Table(
     sa.Column("event_at", Moment),  # CreateTime of the newest push about it; only moves forward
     sa.Column("event_kinds", sa.Text),  # of all pushes of that second, with spaces between
     sa.Column("code_until", Moment),  # the end of the sealed authorisation code
-    sa.Column("exchange_at", Moment),  # the next attempt to exchange the code, or to ask WeChat about the account
+    # When something is due for it: to exchange its code, to ask WeChat about it, to report its withdrawal.
+    sa.Column("exchange_at", Moment),
     sa.Column("doubted_at", Moment),  # the first 61003 in a row
     sa.Column("missed_lists", sa.Integer),  # complete lists of the platform in a row that lacked it
     sa.Column("requested_by", sa.Text),  # the person in Slack who asked for the link

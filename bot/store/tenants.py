@@ -146,7 +146,7 @@ async def count(tx: Tx) -> dict[TenantState, int]:
     counted = sa.select(tenant.c.state, sa.func.count().label("number")).where(tenant.c.removed_at.is_(None))
     numbers = dict.fromkeys(TenantState, 0)
     for row in (await tx.run(counted.group_by(tenant.c.state))).mappings():
-        numbers[_state(row)] += row["number"]
+        numbers[state_of(row)] += row["number"]
     return numbers
 
 
@@ -164,7 +164,7 @@ async def _rows(tx: Tx, condition: sa.ColumnElement[bool]) -> list[StoredTenant]
             slug=row["slug"],
             name=row["name"],
             origin=row["origin"],
-            state=_state(row),
+            state=state_of(row),
             reason=row["reason"],
             platform_appid=row["platform_appid"] or "",
             own=_own(row),
@@ -274,7 +274,7 @@ def _own(row: sa.RowMapping) -> dict[str, Any]:
     return policy | {name: row[name] for name in COLUMNS if row[name] is not None}
 
 
-def _state(row: sa.RowMapping) -> TenantState:
+def state_of(row: sa.RowMapping) -> TenantState:
     """Read a state. One of a newer release is not watched here."""
     try:
         return TenantState(row["state"])

@@ -1,0 +1,163 @@
+"""The accounts that have authorised the platform: their states, what is due for them, and what its list lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.store import authorizers, sealed_secrets, tenants
+from bot.store.database import Tx
+from bot.store.sealed_secrets import CODE, USED_CODE
+from bot.store.tables import tenant
+from bot.store.tenants import PLATFORM, TenantState
+
+LOADED = ("slug", "name", "state")  # what processes load again when it changes
+IS_AUTHORIZER = sa.and_(tenant.c.origin == PLATFORM, tenant.c.removed_at.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """An account that has authorised the platform, as its row describes it. None: not known, or not now."""
+
+    appid: str
+    slug: str
+    name: str
+    state: TenantState
+    kind: str | None = None  # "official" or "mini"
+    sets: tuple[int, ...] | None = None  # the permission sets that are granted
+    account_status: int | None = None
+    event_at: datetime | None = None  # WeChat's time of the newest push about it
+    code_until: datetime | None = None
+    exchange_at: datetime | None = None  # when something is due for it
+    doubted_at: datetime | None = None  # since when WeChat has refused what the bot holds
+
+
+async def load(tx: Tx, appid: str) -> Authorizer | None:
+    """Read one account, and let other processes wait with their changes; None if it has not authorised."""
+    found = sa.select(tenant).where(tenant.c.appid == appid, IS_AUTHORIZER).with_for_update()
+    row = (await tx.run(found)).mappings().first()
+    return _authorizer(row) if row else None
+
+
+async def of_platform(tx: Tx, platform_appid: str) -> dict[str, Authorizer]:
+    """Return all accounts of a platform by AppID."""
+    rows = await tx.run(sa.select(tenant).where(_ours(platform_appid)))
+    return {row["appid"]: _authorizer(row) for row in rows.mappings()}
+
+
+async def claim_due(tx: Tx, platform_appid: str, lease: timedelta, most: int) -> list[Authorizer]:
+    """Claim accounts for which something is due. No other process does it before the lease is over."""
+    is_due = sa.and_(_ours(platform_appid), tenant.c.exchange_at <= tx.now)
+    found = sa.select(tenant).where(is_due).order_by(tenant.c.exchange_at).limit(most)
+    rows = [*map(_authorizer, (await tx.run(found.with_for_update(skip_locked=True))).mappings())]
+    until = tx.now + lease
+    claimed = tenant.c.appid.in_([one.appid for one in rows])
+    if rows:
+        await tx.run(sa.update(tenant).where(claimed).values(exchange_at=until))
+    return [replace(one, exchange_at=until) for one in rows]
+
+
+async def end_claim(tx: Tx, claimed: Authorizer, again_at: datetime | None) -> None:
+    """Let the account be due again at a moment, or no more, unless a push has come meanwhile."""
+    unchanged = tenant.c.exchange_at == claimed.exchange_at
+    await tx.run(sa.update(tenant).where(tenant.c.appid == claimed.appid, unchanged).values(exchange_at=again_at))
+
+
+async def update(tx: Tx, before: Authorizer, **values: Any) -> None:
+    """Change columns of an account. Processes load it again if they show one of them."""
+    changed = {name: value for name, value in values.items() if value != getattr(before, name, ...)}
+    if not changed:
+        return
+    if any(name in changed for name in LOADED):
+        changed["changed_at"] = await tenants.after_all(tx)
+    await tx.run(sa.update(tenant).where(tenant.c.appid == before.appid).values(**changed))
+    if "state" in changed:
+        await tenants.pause_polls(tx)
+
+
+async def add(
+    tx: Tx, platform_appid: str, new: Mapping[str, TenantState], slug_of: Callable[[str, Collection[str]], str]
+) -> frozenset[str]:
+    """Add accounts that no push has named, and let them be due. Return their AppIDs.
+
+    One whose tokens have another source stays as it is, and is not among them.
+
+    Args:
+        new: their states by AppID.
+        slug_of: returns the slug of an AppID, from those that are taken.
+    """
+    found = (await tx.run(sa.select(tenant).where(tenant.c.appid.in_(new)).with_for_update())).mappings()
+    known = {row["appid"]: authorizers.is_gone({**row}) for row in found}
+    taken, changed_at = {*await tenants.slugs(tx)}, await tenants.after_all(tx)
+    rows: list[dict[str, Any]] = []
+    for appid, state in new.items():
+        if known.get(appid, True):
+            slug = slug_of(appid, taken)
+            taken.add(slug)
+            rows.append({"appid": appid, "slug": slug, "state": state})
+    if rows:
+        again = [row["appid"] for row in rows if row["appid"] in known]
+        await tx.run(sa.delete(tenant).where(tenant.c.appid.in_(again)))
+        common = {"name": "", "origin": PLATFORM, "reason": "", "platform_appid": platform_appid}
+        times = {"created_at": tx.now, "changed_at": changed_at, "exchange_at": tx.now}
+        await tx.run(sa.insert(tenant), [{**row, **common, **times} for row in rows])
+        await tenants.pause_polls(tx)
+    return frozenset(row["appid"] for row in rows)
+
+
+async def record_list(tx: Tx, platform_appid: str, listed: Collection[str]) -> None:
+    """Count, for each account, the complete lists in a row that have lacked it."""
+    missed = sa.func.coalesce(tenant.c.missed_lists, 0)
+    found = await tx.run(sa.select(tenant.c.appid, missed.label("missed")).where(_ours(platform_appid)))
+    after = [(row, 0 if row.appid in listed else row.missed + 1) for row in found]
+    changed = [{"of": row.appid, "missed": missed} for row, missed in after if missed != row.missed]
+    if changed:
+        update = sa.update(tenant).where(tenant.c.appid == sa.bindparam("of"))
+        await tx.run(update.values(missed_lists=sa.bindparam("missed")), changed)
+
+
+async def lacking(tx: Tx, platform_appid: str, lists: int) -> list[str]:
+    """Return the AppIDs that may be authorised, but that so many complete lists in a row have lacked."""
+    left = tenant.c.state.not_in((TenantState.REVOKED, TenantState.UNEXCHANGED))
+    missed = sa.and_(_ours(platform_appid), left, tenant.c.missed_lists >= lists)
+    return [*(await tx.run(sa.select(tenant.c.appid).where(missed))).scalars()]
+
+
+async def newest_doubt(tx: Tx, platform_appid: str) -> datetime | None:
+    """Return when WeChat last began to refuse what the bot holds of an account; the list may have a remedy."""
+    states = tenant.c.state.in_((TenantState.DOUBTFUL, TenantState.UNEXCHANGED))
+    newest = sa.select(sa.func.max(tenant.c.doubted_at)).where(_ours(platform_appid), states)
+    found: datetime | None = (await tx.run(newest)).scalar()
+    return found
+
+
+async def used_codes(tx: Tx, platform_appid: str) -> dict[str, str]:
+    """Return the sealed codes that are exchanged and have not expired, by AppID."""
+    unexpired = sa.and_(_ours(platform_appid), tenant.c.code_until > tx.now)
+    appids = frozenset((await tx.run(sa.select(tenant.c.appid).where(unexpired))).scalars())
+    return {owner: code for owner, code in (await sealed_secrets.of_name(tx, USED_CODE)).items() if owner in appids}
+
+
+async def delete_expired_codes(tx: Tx) -> None:
+    """Delete the authorisation codes that have expired. Of those never exchanged, the list is read soon."""
+    found = await tx.run(sa.select(tenant.c.appid).where(tenant.c.code_until <= tx.now))
+    for appid in [*found.scalars()]:
+        for name in (CODE, USED_CODE):
+            await sealed_secrets.delete(tx, appid, name)
+        unexchanged = sa.case((tenant.c.state == TenantState.UNEXCHANGED, tx.now), else_=tenant.c.doubted_at)
+        changes = {"code_until": None, "doubted_at": unexchanged}
+        await tx.run(sa.update(tenant).where(tenant.c.appid == appid).values(**changes))
+
+
+def _ours(platform_appid: str) -> sa.ColumnElement[bool]:
+    return sa.and_(IS_AUTHORIZER, tenant.c.platform_appid == platform_appid)
+
+
+def _authorizer(row: sa.RowMapping) -> Authorizer:
+    sets = tuple(row["sets"]) if isinstance(row["sets"], list) else None
+    columns = {name: row[name] for name in Authorizer.__dataclass_fields__}
+    return Authorizer(**columns | {"state": tenants.state_of(row), "sets": sets})
