@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from wechat_kf import KfList, OnlineKf
+from wechat_kf import KfError, KfList, OnlineKf
 
 Block = dict[str, Any]
 
@@ -34,6 +34,18 @@ class Accounts(Protocol):
     async def kf_list(self, *, within: float = ..., attempts: int = ...) -> KfList: ...
 
     async def online_kf_list(self, *, within: float = ..., attempts: int = ...) -> Sequence[OnlineKf]: ...
+
+
+class Authorizations(Protocol):
+    """What the polls of accounts show of their authorisation of a third-party platform, by AppID."""
+
+    async def apply_failure(self, appid: str, error: KfError) -> timedelta | None:
+        """Record what a failed poll shows. Return the time until the next one, if it is not its own."""
+        ...
+
+    async def apply_success(self, appid: str) -> None:
+        """Record that the authorisation is in force."""
+        ...
 
 
 class AccountWriter(Protocol):

@@ -17,7 +17,7 @@ from bot.delivery.cycle import Delivery
 from bot.delivery.dependencies import DeliveryDependencies
 from bot.interactions.alert_actions import ActionResult, AlertActions
 from bot.outbox.event_keys import EventKeys
-from bot.ports import Accounts, BlockAction, Clock, Outcome, no_op
+from bot.ports import Accounts, Authorizations, BlockAction, Clock, Outcome, no_op
 from bot.recorder import Recorder
 from bot.store import episodes
 from bot.store.database import Store
@@ -48,6 +48,7 @@ class Bot:
         operations: bool = False,
         recovery: Recovery | None = None,
         outages: SharedOutages | None = None,
+        authorizations: Authorizations | None = None,
         **in_fleet: Any,
     ) -> None:
         self.clock = clock
@@ -64,6 +65,7 @@ class Bot:
             recovery=recovery or Recovery(self.slack, clock, lambda: clock().timestamp()),
             cadence=Cadence(poll, poll),
             outages=outages,
+            authorizations=authorizations,
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention, operations=operations)
         stopwatch = stopwatch or (lambda: clock().timestamp())

@@ -93,8 +93,15 @@ class Ingest:
             idle=idle,
         )
 
-    async def ingest_failure(self, tx: Tx, error: KfError, began: datetime) -> None:
-        """Record a failed poll and schedule the next one. No episode changes."""
+    async def ingest_failure(self, tx: Tx, error: KfError, began: datetime, wait: timedelta | None = None) -> None:
+        """Record a failed poll and schedule the next one. No episode changes.
+
+        Args:
+            wait: until the next one, if this failure is not the account's.
+        """
+        if wait:
+            await poll_state.schedule_poll(tx, tx.now + wait, wait=wait, began=began)
+            return
         breaker = await self._outages.lock(tx) if self._outages else None
         known = await poll_state.load(tx, lock=True)
         now = tx.now

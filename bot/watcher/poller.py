@@ -10,7 +10,7 @@ from enum import Enum
 from bot.alerting.cadence import Cadence
 from bot.alerting.rows_digest import rows_digest
 from bot.outbox.messages import MessageKind
-from bot.ports import Accounts, Blocked, Counter, HistoryMessage, no_op
+from bot.ports import Accounts, Authorizations, Blocked, Counter, HistoryMessage, no_op
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, error_fields
 from bot.store import claims, episodes, poll_state, shared_channels, slack_state, source
@@ -68,6 +68,7 @@ class Watcher:
         keeps_list: bool = False,
         count: Counter = no_op,
         outages: SharedOutages | None = None,
+        authorizations: Authorizations | None = None,
     ) -> None:
         """Take the dependencies.
 
@@ -77,6 +78,7 @@ class Watcher:
             is_one_of_several: its unchanged polls are logged at DEBUG only.
             keeps_list: a command prints what it has polled. In a server, the lists of all accounts fill the memory.
             outages: those that several accounts share; None for a single account.
+            authorizations: those of the platform, if the owner of the account has authorised one.
         """
         self.listed: KfList | None = None  # the last good poll of this process, if it is kept
         self._keeps_list = keeps_list
@@ -91,6 +93,7 @@ class Watcher:
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
         self._outages = outages
+        self._authorizations = authorizations
         self._ingest = Ingest(recorder, cadence, outages)
 
     async def make_due(self) -> None:
@@ -137,11 +140,15 @@ class Watcher:
         except KfError as error:
             log.warning(LogEvent("poll", outcome="failed", **error_fields(error)))
             self._count("poll", "failed")
+            authorizations, appid = self._authorizations, self._store.appid
+            wait = await authorizations.apply_failure(appid, error) if authorizations else None
             async with self._store.begin() as tx:
-                await self._ingest.ingest_failure(tx, error, began)
+                await self._ingest.ingest_failure(tx, error, began, wait)
             await self.report_timers(may_poll=False)
             return Tick.FAILED
         self.listed = listed if self._keeps_list else None
+        if self._authorizations:
+            await self._authorizations.apply_success(self._store.appid)
         if self._outages and claimed.is_probe:
             async with self._store.begin() as tx:
                 await self._outages.apply_answer(tx, await self._outages.lock(tx))
