@@ -58,6 +58,7 @@ class RenderContext:
     handle: str = ""  # of the Official Account, where commands name one of several
     accounts_file: str = ""  # its name, if the Official Account is defined there, and not in the environment
     account_command: str = ""  # the one that changes the account, if the database has it
+    is_withdrawn: bool = False  # its owner has withdrawn the authorisation: it is no longer watched
     hosted_by: str = ""  # the host, if its processes have no fixed address
     mode: RenderMode = RenderMode.EDIT
 

@@ -117,6 +117,15 @@ def database_away(context: RenderContext) -> Message:
     )
 
 
+def no_accounts(context: RenderContext) -> Message:
+    """Answer while no owner has authorised the third-party platform."""
+    text = context.say(
+        "No account has authorised the platform yet: {command} gives the link for its owner.",
+        command="`/kf accounts link`",
+    )
+    return Message(context.plain(text), [builders.section(text)])
+
+
 def _trouble(context: RenderContext, title: str, why: str, step: str, text: str) -> Message:
     heading = f"{builders.TROUBLE} *{title}*" + (f"\n{why}" if why else "")
     return Message(text, [builders.section(heading), builders.section(f"*{context.say('Next:')}* {step}")])

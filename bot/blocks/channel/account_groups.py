@@ -12,6 +12,7 @@ from bot.blocks import builders
 from bot.blocks.channel import episode_text, groups
 from bot.blocks.channel.digests import noticed
 from bot.blocks.channel.groups import FEW, GroupView
+from bot.blocks.channel.platform_notices import no_longer_watched
 from bot.blocks.channel.thread_replies import ROOM, count_that_fit, sections
 from bot.blocks.channel.wording import acknowledged
 from bot.blocks.context import RenderContext, RenderMode
@@ -70,7 +71,8 @@ def render_of_several(
     parts = []
     for appid, group in of_account.items():
         account = accounts.get(appid, NamedAccount(TenantLabel(appid, appid), context))
-        own = replace(context, policy=account.context.policy)
+        policy, is_withdrawn = account.context.policy, account.context.is_withdrawn
+        own = replace(context, policy=policy, is_withdrawn=is_withdrawn)
         parts.append(AccountGroup(account.label, GroupView.of(group, payload, own, message_id)))
     parts.sort(key=lambda part: (-len(part.view.open), part.label.name, part.label.appid))
     match kind:
@@ -152,6 +154,8 @@ def _heading(title: str, parts: Sequence[AccountGroup]) -> Block:
 def _part(part: AccountGroup, buttons: Callable[[GroupView], Block]) -> list[Block]:
     """Build the part of an account: its open episodes by state, and their buttons."""
     view, context = part.view, part.view.context
+    if context.is_withdrawn:
+        return [builders.context(f"*{part.name}* · {no_longer_watched(context)}")]
     if not view.open:
         counts = episode_text.counted(view.all, context)
         return [builders.context(f"{builders.FINE} *{part.name}* · {counts}")]

@@ -17,11 +17,21 @@ from bot.blocks.channel.groups import GroupView
 from bot.blocks.channel.incident_group_notices import incident_group_notice
 from bot.blocks.channel.incident_notices import incident_notice, incident_reply
 from bot.blocks.channel.operation_notices import operation_notice, operation_reply
+from bot.blocks.channel.platform_notices import withdrawal, withdrawn
 from bot.blocks.channel.quiet_summary import quiet_summary
 from bot.blocks.channel.thread_replies import change_reply, name_list, user_action_reply
 from bot.blocks.context import RenderContext, RenderMode
 from bot.outbox.messages import COMMON, MessageKind
 from bot.ports import Message
+
+# The messages that are edited when something changes.
+_EDITED = (
+    MessageKind.ALERT,
+    MessageKind.DIGEST,
+    MessageKind.FIRST_RUN,
+    MessageKind.QUIET_SUMMARY,
+    MessageKind.INCIDENT,
+)
 
 
 def render(
@@ -62,6 +72,8 @@ def render(
             message = operation_reply(payload, context)
         case MessageKind.OPERATION if "operation" in payload:
             message = operation_notice(payload, context)
+        case MessageKind.NOTICE if "withdrawn" in payload:
+            message = withdrawal(payload, context)
         case MessageKind.NOTICE:
             message = blocked_channel(payload, context)
         case MessageKind.REPLY if "deed" in payload:
@@ -79,6 +91,8 @@ def render(
         case MessageKind.QUIET_SUMMARY if episodes:
             message = quiet_summary(GroupView.of(episodes, payload, context, message_id))
     message = message or _forgotten(context)
+    if context.is_withdrawn and kind in _EDITED:
+        message = withdrawn(message, context)
     if payload.get("repeat"):
         repeat = context.say("Possible repeat: Slack did not confirm the first posting.")
         blocks = [*message.blocks, builders.context(repeat)]
