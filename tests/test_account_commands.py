@@ -7,7 +7,7 @@ import io
 import logging
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,18 @@ from bot.demo.process import free_port
 from bot.demo.servers import serve_token_service, serve_wechat
 from bot.sealing import StoreKeys, key_id, new_key
 from bot.settings.values import Settings
-from bot.store import account_changes, incident_rows, sealed_secrets
+from bot.store import account_changes, authorizer_rows, incident_rows, sealed_secrets
 from bot.store.database import Store, Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
+from bot.store.tenants import TenantState
 from bot.tenants.loading import load
+from bot.tenants.model import Tenant, default_slug
 from bot.tenants.stored_accounts import read_from
+from tests.platforms import PLATFORM_SECRET
 from tests.test_account_listing import run as run_main
 from tests.test_logs import restore
 from tests.test_tenants import SLACK
+from tests.vectors_of_pushes import AES_KEY, PLATFORM_APPID, TOKEN
 from wechat_kf.simulator import Simulator, TokenService, World
 
 OLD, NEW = "11" * 32, "22" * 32
@@ -492,6 +496,32 @@ def test_new_key_is_printed_without_any_settings(monkeypatch, tmp_path, capfd):
     assert main(["keys", "new"]) == 0
 
 
+async def test_account_that_has_authorised_the_platform_is_changed_but_not_removed(shell, capfd):
+    platform = {
+        "PLATFORM_APPID": PLATFORM_APPID,
+        "PLATFORM_SECRET": PLATFORM_SECRET,
+        "PLATFORM_TOKEN": TOKEN,
+        "PLATFORM_AES_KEY": AES_KEY,
+        "PLATFORM_URL": "https://kf.example.com",
+        "SLACK_ALERT_CHANNEL": "C0ALERTS",
+    }
+    async with shell.transaction() as tx:
+        await authorizer_rows.add(tx, PLATFORM_APPID, {ROSE: TenantState.ACTIVE}, default_slug)
+    assert await shell.run("accounts", "set", "wxaaaaaa", "--handle", "rose", **platform) == 0
+    assert (await shell.watched(**platform))["rose"] == ("", "C0ALERTS")
+    assert await shell.run("accounts", "set", "rose", "--channel", "C0ROSE", **platform) == 0
+    assert (await shell.watched(**platform))["rose"] == ("", "C0ROSE")
+    assert await shell.run("accounts", "set", "rose", "--secret", "-", **platform) == 2
+    assert await shell.run("accounts", "remove", "rose", "--yes", **platform) == 2
+    said = printed(capfd)
+    assert "needs no AppSecret" in said
+    assert "only its owner can withdraw: pause it instead" in said
+    assert await shell.run("accounts", "pause", "rose", **platform) == 0
+    assert "rose" not in await shell.watched(**platform)
+    assert await shell.run("accounts", "resume", "rose", **platform) == 0
+    assert (await shell.watched(**platform))["rose"] == ("", "C0ROSE")
+
+
 def test_process_without_any_account_names_the_command(monkeypatch, tmp_path, capfd):
     environ = SLACK | {"STORE_KEYS": OLD, "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}"}
     before = logging.getLogger().handlers[:], logging.getLogger().level
@@ -502,3 +532,18 @@ def test_process_without_any_account_names_the_command(monkeypatch, tmp_path, ca
     finally:
         restore(before)
     assert run_main(monkeypatch, tmp_path, environ, "accounts", "check") == 0
+
+
+def test_process_of_a_platform_starts_without_any_account(monkeypatch, tmp_path):
+    environ = SLACK | {"STORE_KEYS": OLD, "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}"}
+    environ |= {"PLATFORM_APPID": PLATFORM_APPID, "PLATFORM_SECRET": PLATFORM_SECRET, "PLATFORM_TOKEN": TOKEN}
+    environ |= {"PLATFORM_AES_KEY": AES_KEY, "PLATFORM_URL": "https://kf.example.com"}
+    served = []
+
+    async def serve(_settings: Settings, tenants: Sequence[Tenant], **_given: object) -> int:
+        served.append(tenants)
+        return 0
+
+    monkeypatch.setattr("bot.app.serve", serve)
+    assert [run_main(monkeypatch, tmp_path, environ, command) for command in ("web", "worker", "list")] == [0, 0, 2]
+    assert served == [(), ()]

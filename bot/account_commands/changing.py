@@ -84,6 +84,8 @@ async def change(present: Present, tenant: Tenant, given: argparse.Namespace) ->
     if refusal := changes.why_not(ChangeKind.SET, tenant, present.installation):
         return _refused(tenant, refusal, present.settings)
     table = _settings(given)
+    if given.secret and tenant.origin is Origin.PLATFORM:
+        return failed(f"@{tenant.slug} needs no AppSecret: its owner has authorised the platform.", 2)
     if given.secret:
         table["source"] = Source.SECRET
     if not table:

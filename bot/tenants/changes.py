@@ -20,7 +20,7 @@ from bot.store.database import Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenants.installation import Installation, find, is_changeable
-from bot.tenants.model import Tenant, default_slug
+from bot.tenants.model import Origin, Tenant, default_slug
 from bot.tenants.stored_accounts import parse_row
 from bot.tenants.table_keys import EMPTY, Source
 
@@ -32,6 +32,7 @@ class Refusal(StrEnum):
 
     DEFINED = "is not in the store: it is changed where it is defined"
     EXISTS = "is there already"
+    AUTHORIZED = "is here by an authorisation that only its owner can withdraw: pause it instead"
     LAST = "is the only account that is watched: add another one first, or stop the bot"
     PAUSED = "is paused already"
     NOT_PAUSED = "was not paused"
@@ -85,6 +86,8 @@ def why_not(kind: ChangeKind, tenant: Tenant, installation: Installation) -> Ref
     """Return why an account cannot be changed in this way; None if it can."""
     if not is_changeable(tenant):
         return Refusal.DEFINED
+    if kind is ChangeKind.REMOVE and tenant.origin is Origin.PLATFORM:
+        return Refusal.AUTHORIZED
     is_paused = installation.is_paused(tenant)
     if kind in (ChangeKind.PAUSE, ChangeKind.REMOVE) and installation.is_last(tenant):
         return Refusal.LAST
