@@ -394,7 +394,7 @@ def test_manifest_has_the_known_keys_within_their_limits(mode: Mode) -> None:
 def test_manifest_has_a_home_tab_and_its_event_and_takes_no_messages(mode: Mode) -> None:
     found = leaves(mode)
     assert found["features.app_home.home_tab_enabled"] is True
-    assert found["features.app_home.messages_tab_enabled"] is False
+    assert found["features.app_home.messages_tab_enabled"] is True
     assert found["features.app_home.messages_tab_read_only_enabled"] is True
     assert yaml.safe_load(manifest(mode, None))["settings"]["event_subscriptions"]["bot_events"] == [
         "app_home_opened"
