@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.fleet import Fleet
 from bot.health_log import HealthLog
@@ -32,6 +32,9 @@ from bot.tenants.loading import DefinedAccounts
 from bot.tenants.reloading import CHECK_SECONDS
 from bot.web.front import Front, Handlers
 from bot.web.server import Readiness
+
+if TYPE_CHECKING:
+    from bot.web.platform_endpoint import PlatformHandlers
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +93,22 @@ class Process:
         self._connected = asyncio.Event()
         self._requests = OpenRequests()
         self._answers: Interactions
-        if fleet.first.label is None:
+        if fleet.first.label is None or not fleet.tenants:
             only = make_interactions(fleet.first, fleet.shared.views, self._wake, limits.notice_after)
             self._answers, self._interactions = only.handler, RecentlyUsed(lambda _: only, most=1)
         else:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
+        if not fleet.tenants:
+            from bot.interactions.no_accounts import NoAccounts
+
+            self._answers = NoAccounts(fleet.shared.readers, fleet.first.context)
+        self._of_platform: PeriodicTask | None = None
+        if fleet.shared.store and fleet.shared.platform:
+            # Imported here: most installations have no platform.
+            from bot.platform_wiring import platform_task
+
+            self._of_platform = platform_task(fleet, fleet.shared.platform, fleet.shared.store)
         if defined and (store := fleet.shared.store):
             tenants = [*fleet.tenants.values()]
             self._answers = with_administration(self._answers, fleet.shared, tenants, defined, store)
@@ -181,7 +194,10 @@ class Process:
 
     async def _listen(self) -> None:
         await listen(self._front, self._fleet.shared.settings)
-        self._front.attach(Handlers(self._ready, partial(self._dispatch, self._bolt()), self._metrics))
+        handlers = Handlers(
+            self._ready, partial(self._dispatch, self._bolt()), self._metrics, self._platform_handlers()
+        )
+        self._front.attach(handlers)
 
     async def _dispatch(self, bolt: BoltApp, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
         """Acknowledge a request, and count it as in progress meanwhile.
@@ -190,6 +206,14 @@ class Process:
         """
         with self._requests.counted():
             return await dispatch(bolt, text, headers)
+
+    def _platform_handlers(self) -> PlatformHandlers | None:
+        shared = self._fleet.shared
+        if shared.platform is None or self._of_platform is None:
+            return None
+        from bot.platform_wiring import platform_handlers
+
+        return platform_handlers(shared, shared.platform, self._of_platform)
 
     async def _metrics(self) -> bytes:
         return self._fleet.shared.metrics.render(await self._fleet.figures())
@@ -228,7 +252,7 @@ class Process:
         health = PeriodicTask("health", check_health, fleet.pace, waiting_for=waiting_for)
         store = fleet.shared.store
         alerts = AlertLoops(fleet, store, self._interactions, health).tasks() if store else []
-        self._loops += [*alerts, health]
+        self._loops += [*alerts, *filter(None, [self._of_platform]), health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self) -> None:

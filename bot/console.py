@@ -19,6 +19,7 @@ from bot.runtime.escaping import cut, escape
 from bot.settings.values import Settings
 from bot.store import shared_channels
 from bot.store.store_errors import StoreError, waiting_for
+from bot.store.tenants import POLLED
 from bot.tenants.model import Tenant
 from bot.text import many
 from bot.watcher.poller import Tick
@@ -69,8 +70,9 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
         return 1
     async with build_fleet(settings, tenants) as fleet:
         accounts = [fleet.accounts[one.appid] for one in chosen or tenants]
+        polled = [services for services in accounts if services.tenant.state in POLLED]
         try:
-            ticks = [await _poll(services) for services in accounts]
+            ticks = [await _poll(services) for services in polled]
             await _deliver(accounts)
             if all(tick.is_good for tick in ticks) and len(accounts) == len(tenants):
                 await fleet.beat()
@@ -79,7 +81,7 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
             why = cut(waiting_for(exc) or str(exc), LONGEST)
             print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
             return 1
-    for services, tick in zip(accounts, ticks, strict=True):
+    for services, tick in zip(polled, ticks, strict=True):
         listed = services.watcher.listed if services.watcher else None
         summary = [_summary(Snapshot.of(listed, utc_now(), services.settings.policy))] if listed else []
         if not tick.is_good:

@@ -17,7 +17,8 @@ from bot.ports import Clock, utc_now
 from bot.runtime.metrics import Figures, FleetFigures
 from bot.runtime.recently_used import RecentlyUsed
 from bot.settings.values import Settings
-from bot.tenants.model import Origin, Tenant, of_environment
+from bot.store.tenants import POLLED, TenantState
+from bot.tenants.model import Origin, Tenant, no_account, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
@@ -35,7 +36,7 @@ MOST_SERVICES = 200  # accounts whose services are kept; the others' are made ag
 
 
 class Fleet:
-    """Every Official Account of a process. There is at least one.
+    """Every Official Account of a process. Before the first owner has authorised the platform there may be none.
 
     What lasts is in the store, or in `SharedServices`: nothing else is kept for each of them.
     """
@@ -49,11 +50,15 @@ class Fleet:
         for tenant in tenants:
             self._by_channel.setdefault(tenant.settings.slack_alert_channel, []).append(tenant)
         self._channels = RecentlyUsed(self._channel, MOST_SERVICES)
-        first, *others = tenants
+        # What all accounts share is reported by one that is polled, if there is one.
+        first = min(tenants, key=lambda one: one.state not in POLLED, default=None) or no_account(shared.settings)
         self.first = self._services(first)
-        self._health = FleetHealth(shared.store, others)
+        self._health = FleetHealth(shared.store, [one for one in tenants if one is not first])
         if shared.store:
             shared.store.include(self.tenants)
+        if shared.platform:
+            doubtful = (one.appid for one in tenants if one.state is TenantState.DOUBTFUL)
+            shared.platform.outcomes.note_doubtful(doubtful)
 
     @property
     def is_several(self) -> bool:
@@ -68,7 +73,7 @@ class Fleet:
     @cached_property
     def pace(self) -> float:
         """Return the seconds from one look for something to do to the next."""
-        return min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in self.tenants.values()))
+        return min([TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in self.tenants.values())])
 
     async def problems(self) -> Sequence[tuple[Tenant, tuple[Problem, ...]]]:
         """Return the accounts that have problems at present, and these, most severe first.
@@ -129,7 +134,7 @@ class Fleet:
         return services
 
     def _services(self, tenant: Tenant) -> Services:
-        default = DefaultChannel(next(iter(self.tenants)), self.shared.settings.slack_alert_channel)
+        default = DefaultChannel(next(iter(self.tenants), ""), self.shared.settings.slack_alert_channel)
         return account_services(
             self.shared,
             tenant,
@@ -139,7 +144,7 @@ class Fleet:
         )
 
     def _channel(self, channel_id: str) -> ChannelServices:
-        return channel_services(self.shared, self._by_channel[channel_id])
+        return channel_services(self.shared, channel_id, self._by_channel.get(channel_id, ()))
 
     def _label(self, tenant: Tenant) -> TenantLabel | None:
         if self.is_several or tenant.origin is not Origin.ENVIRONMENT:
@@ -162,7 +167,7 @@ async def build_fleet(
     """
     several = len(tenants) > 1
     # Whether Slack accepts the token is asked about a channel: without a common one, that of the first account.
-    channel = settings.slack_alert_channel or tenants[0].settings.slack_alert_channel
+    channel = settings.slack_alert_channel or next((one.settings.slack_alert_channel for one in tenants), "")
     async with build_shared(
         replace(settings, slack_alert_channel=channel), clock, role=role, rejections=rejections
     ) as shared:

@@ -146,7 +146,7 @@ class AlertLoops:
     async def _those(self, query: Callable[[Tx], Awaitable[frozenset[str]]]) -> Sequence[Services]:
         """Return the accounts that have something to do. A single account finds that out by its own step."""
         if not self._fleet.is_several:
-            return [self._fleet.first]
+            return [self._fleet.first] if self._fleet.tenants else []
         async with self._store.begin() as tx:
             return self._own(await query(tx))
 

@@ -33,7 +33,7 @@ class PruningRounds:
             bot.store.store_errors.StoreError: the store cannot be used.
         """
         if not self._fleet.is_several:
-            return [self._fleet.first]
+            return [self._fleet.first] if self._fleet.tenants else []
         self._round = [one for one in self._round if one.pruner and not one.pruner.has_finished]
         if not self._round or monotonic() - self._began_at > ROUND_SECONDS:
             self._round, self._began_at = await self._choose(), monotonic()

@@ -56,7 +56,7 @@ async def serve(
         tenants = await reloading.start() if reloading else defined.tenants
         if generation.stop.is_set():
             return 0
-        if not tenants:
+        if not tenants and not settings.has_platform:
             log.error(LogEvent("no account can be watched", next=NO_ACCOUNT))
             return 2
         return await work(tenants, defined, generation)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
 
 import httpx
 from aiohttp import ClientSession
@@ -46,7 +47,9 @@ from bot.store import processes
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
-from bot.tenants.model import Origin, Tenant
+from bot.store.tenants import STORED, TenantState
+from bot.tenants.model import Tenant
+from bot.tenants.table_keys import Source
 from bot.watcher.incident_notices import CommonNotices
 from bot.watcher.poller import Watcher
 from bot.watcher.pruner import Pruner
@@ -56,6 +59,9 @@ from bot.watcher.unchanged_polls import UnchangedPolls
 from bot.web.rejections import Rejections
 from wechat_kf import KfClient, ServiceToken, StableToken
 from wechat_kf.connections import SeparateConnections
+
+if TYPE_CHECKING:
+    from bot.platform.services import AuthorizerTokens, PlatformServices
 
 UNREGISTER_SECONDS = 0.5  # the host waits
 
@@ -87,15 +93,17 @@ class SharedServices:
     unchanged_polls: UnchangedPolls | None = None
     heartbeat: Heartbeat | None = None
     outages: SharedOutages | None = None  # None for a single account
+    platform: PlatformServices | None = None  # None without a third-party platform
     tokens: dict[str, StableToken | ServiceToken] = field(default_factory=dict)  # by AppID, as they are needed
     policies: dict[tuple[str, ...], AccessPolicy] = field(default_factory=dict)  # by the viewers that are named
 
-    def tokens_of(self, settings: Settings) -> StableToken | ServiceToken:
+    def tokens_of(self, tenant: Tenant) -> StableToken | ServiceToken | AuthorizerTokens:
         """Return the token source of an account, which keeps its token for the life of this process."""
-        appid = settings.wechat_appid
-        if appid not in self.tokens:
-            self.tokens[appid] = _tokens(self, settings)
-        return self.tokens[appid]
+        if tenant.source == Source.PLATFORM and self.platform:
+            return self.platform.tokens_of(tenant.appid)
+        if tenant.appid not in self.tokens:
+            self.tokens[tenant.appid] = _tokens(self, tenant.settings)
+        return self.tokens[tenant.appid]
 
     def access_of(self, viewers: tuple[str, ...]) -> AccessPolicy:
         """Return the access policy of all accounts that name these viewers."""
@@ -129,7 +137,7 @@ class Services:
 
     shared: SharedServices
     tenant: Tenant
-    tokens: StableToken | ServiceToken
+    tokens: StableToken | ServiceToken | AuthorizerTokens
     accounts: KfClient
     access: AccessPolicy
     status_reporter: StatusReporter
@@ -149,13 +157,8 @@ class Services:
     @property
     def context(self) -> RenderContext:
         """Return the context of what is rendered for the channel, or for a reader whose language is not known."""
-        tenant = self.tenant
-        return replace(
-            RenderContext.from_settings(tenant.settings),
-            handle=tenant.slug if self.is_one_of_several else "",
-            accounts_file=tenant.file,
-            account_command=f"python -m bot accounts set {tenant.slug}" if tenant.origin is Origin.COMMAND else "",
-        )
+        handle = self.tenant.slug if self.is_one_of_several else ""
+        return replace(_context_of(self.tenant), handle=handle)
 
     def in_log(self) -> AbstractContextManager[None]:
         """Put the handle of the account into every line that is logged in here, if there are several accounts."""
@@ -239,12 +242,20 @@ async def build_shared(
             store=store,
             unchanged_polls=UnchangedPolls(store) if store else None,
             heartbeat=heartbeat,
+            platform=_platform(settings, store, wechat, clock) if store and settings.has_platform else None,
         )
 
 
-def channel_services(shared: SharedServices, tenants: Sequence[Tenant]) -> ChannelServices:
+def _platform(settings: Settings, store: Store, wechat: httpx.AsyncClient, clock: Clock) -> PlatformServices:
+    # Imported here: most installations have no platform.
+    from bot.platform.services import build_platform
+
+    return build_platform(settings, store, wechat, clock)
+
+
+def channel_services(shared: SharedServices, channel_id: str, tenants: Sequence[Tenant]) -> ChannelServices:
     """Build the channel that these Official Accounts share."""
-    channel = shared.channel_of(tenants[0].settings.slack_alert_channel)
+    channel = shared.channel_of(channel_id)
     recovery = Recovery(channel, shared.clock, readers=len(tenants))
     return ChannelServices(channel, recovery, _NamedAccounts({one.appid: one for one in tenants}))
 
@@ -257,13 +268,22 @@ class _NamedAccounts(Mapping[str, NamedAccount]):
 
     def __getitem__(self, appid: str) -> NamedAccount:
         tenant = self._tenants[appid]
-        return NamedAccount(TenantLabel(appid, tenant.title), RenderContext.from_settings(tenant.settings))
+        return NamedAccount(TenantLabel(appid, tenant.title), _context_of(tenant))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tenants)
 
     def __len__(self) -> int:
         return len(self._tenants)
+
+
+def _context_of(tenant: Tenant) -> RenderContext:
+    return replace(
+        RenderContext.from_settings(tenant.settings),
+        is_withdrawn=tenant.state is TenantState.REVOKED,
+        accounts_file=tenant.file,
+        account_command=f"python -m bot accounts set {tenant.slug}" if tenant.origin in STORED else "",
+    )
 
 
 def account_services(
@@ -282,7 +302,7 @@ def account_services(
     """
     settings = tenant.settings
     proxied, process = bool(settings.wechat_proxy_url), shared.process
-    tokens = shared.tokens_of(settings)
+    tokens = shared.tokens_of(tenant)
     store = shared.store.of(settings.wechat_appid, settings.slack_alert_channel) if shared.store else None
     status_reporter = StatusReporter(
         store,
@@ -351,10 +371,14 @@ def _store(settings: Settings, clock: Clock) -> Store:
     return Store.from_url(settings.database_url, settings.wechat_appid, settings.slack_alert_channel, clock=own)
 
 
-def _recorder(settings: Settings, channel_appids: Collection[str] = ()) -> Recorder:
-    # The key must not be in the store alone, and outlive it. An account without an AppSecret takes Slack's.
-    secret, appid = settings.wechat_secret or _secret_of_slack(settings), settings.wechat_appid
-    return Recorder(settings.policy, EventKeys(secret, appid), appid, channel_appids=channel_appids)
+def _recorder(tenant: Tenant, channel_appids: Collection[str] = ()) -> Recorder:
+    settings, of_platform = tenant.settings, tenant.source == Source.PLATFORM
+    # The key must not be in the store alone, and outlive it. An account without an AppSecret takes the platform's,
+    # or Slack's.
+    secret = settings.wechat_secret or (settings.platform_secret if of_platform else "")
+    appid = settings.wechat_appid
+    keys = EventKeys(secret or _secret_of_slack(settings), appid)
+    return Recorder(settings.policy, keys, appid, channel_appids=channel_appids)
 
 
 def _secret_of_slack(settings: Settings) -> str:
@@ -368,7 +392,7 @@ def shared_outages(settings: Settings, first: Tenant) -> SharedOutages:
         settings: of the deployment; their notices appear in its channel.
         first: the account that posts these notices.
     """
-    notices = CommonNotices(_recorder(first.settings), settings.slack_alert_channel)
+    notices = CommonNotices(_recorder(first), settings.slack_alert_channel)
     return SharedOutages(notices, timedelta(seconds=settings.poll_seconds), settings.polls_per_second)
 
 
@@ -377,8 +401,8 @@ def _add_alerts(
 ) -> None:
     settings, clock = services.settings, services.shared.clock
     count = services.shared.metrics.count
-    context = services.context
-    recorder = _recorder(settings, channel.accounts.keys() if len(channel.accounts) > 1 else ())
+    context, platform = services.context, services.shared.platform
+    recorder = _recorder(services.tenant, channel.accounts.keys() if len(channel.accounts) > 1 else ())
     services.recorder = recorder
 
     def jitter() -> float:
@@ -397,6 +421,7 @@ def _add_alerts(
         keeps_list=not services.shared.process.role,
         count=count,
         outages=services.shared.outages,
+        authorizations=platform.outcomes if platform and services.tenant.source == Source.PLATFORM else None,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
     services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)

@@ -222,6 +222,8 @@ class StatusReporter:
         known = self._known()
         if self.store is None:
             return known, None
+        if not self.store.appid:  # no owner has authorised the platform yet
+            return replace(known, alerts=False, store=self._trouble_known), None
         try:
             several, quiet = self._is_one_of_several, self.settings.quiet
             reading = await with_timeout(read_store(self.store, quiet, is_one_of_several=several), within)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 from pathlib import PurePath
@@ -74,6 +74,11 @@ def handles(tenants: Sequence[Tenant]) -> str:
 def of_environment(settings: Settings) -> Tenant:
     """Return the account of the environment as the only one."""
     return Tenant(default_slug(settings.wechat_appid), "", (), Origin.ENVIRONMENT, settings)
+
+
+def no_account(settings: Settings) -> Tenant:
+    """Return what stands in for an account until the first owner has authorised the platform. It has no AppID."""
+    return Tenant("platform", "", (), Origin.PLATFORM, replace(settings, wechat_appid=""), "platform")
 
 
 def parse_slug(text: str) -> str:

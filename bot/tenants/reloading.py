@@ -68,7 +68,7 @@ class Reloading:
             mistakes = await self._read_files()
             _log_problems(mistakes)
             found, before = await self._with_stored(), self._installation.watched
-            if not found.watched:
+            if not found.watched and before:
                 _log_problems([InvalidSetting("accounts", "are all paused: the last ones go on")])
                 return None
             if found.watched == before:
