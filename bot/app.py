@@ -34,7 +34,7 @@ from bot.web.front import Front, Handlers
 from bot.web.server import Readiness
 
 if TYPE_CHECKING:
-    from bot.web.platform_endpoint import PlatformHandlers
+    from bot.web.platform_endpoint import OpenPush, PlatformHandlers
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,15 @@ async def listen(front: Front, settings: Settings) -> None:
         signing_secret=settings.slack_signing_secret,
         takes_commands=not settings.slack_app_token,
         has_metrics=settings.alerts,
-        has_platform=settings.has_platform,
+        open_push=_open_push(settings) if settings.has_platform else None,
     )
+
+
+def _open_push(settings: Settings) -> OpenPush:
+    from wechat_kf.envelope import open_push
+
+    keys = settings.platform_aes_keys
+    return partial(open_push, token=settings.platform_token, keys=keys, appid=settings.platform_appid)
 
 
 class Process:

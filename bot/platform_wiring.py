@@ -23,7 +23,6 @@ from bot.store.store_errors import waiting_for
 from bot.store.tenants import POLLED
 from bot.web.platform_endpoint import PlatformHandlers
 from bot.wiring import SharedServices
-from wechat_kf.envelope import open_push
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +53,6 @@ def platform_handlers(shared: SharedServices, platform: PlatformServices, task: 
     count = partial(shared.metrics.count, "push")
     pushes = Pushes(platform.store, platform.stored, keys, platform.appid, wake=task.wake, count=count)
     return PlatformHandlers(
-        open=partial(
-            open_push,
-            token=settings.platform_token,
-            keys=settings.platform_aes_keys,
-            appid=settings.platform_appid,
-        ),
         take=pushes.take,
         start=visits.start,
         authorized=visits.authorized,

@@ -188,7 +188,9 @@ def is_measured(item: pytest.Item) -> bool:
 started: list[object] = []  # processes of Python
 sys.addaudithook(
     lambda event, details: (
-        started.append(details) if event == "subprocess.Popen" and "python" in str(details[0]) else None
+        started.append(details)
+        if event == "subprocess.Popen" and Path(str(details[0])).name.startswith("python")
+        else None
     )
 )
 

@@ -99,7 +99,7 @@ async def test_wechat_accepts_both_links(owner, on_phone):
     assert (page.status, "Harbour ＜Tea＞ is authorised" in page.html) == (200, True)
 
 
-@pytest.mark.parametrize("push", ["before", "after", "lost", pytest.param("during", marks=pytest.mark.both_stores)])
+@pytest.mark.parametrize("push", ["before", "after", pytest.param("during", marks=pytest.mark.both_stores)])
 async def test_page_and_push_come_in_either_order(owner, push):
     bot = owner.bot
     consent = await owner.consents()

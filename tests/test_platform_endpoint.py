@@ -79,9 +79,17 @@ class Door:
         count = lambda kind, result: self.counts.update([(kind, result)])  # noqa: E731
         pushes = Pushes(store, self.tokens, KEYS, PLATFORM_APPID, wake=self.wake, count=count, within=within)
         opening = partial(open_push, token=TOKEN, keys=keys, appid=PLATFORM_APPID)
-        self.handlers = PlatformHandlers(opening, pushes.take, self.show, self.show, count)
+        self.handlers = PlatformHandlers(pushes.take, self.show, self.show, count)
+        self.attached = asyncio.Event()
+        self.attached.set()
         self.rejections = Rejections(VirtualClock())
-        self.endpoint = PlatformEndpoint(lambda: self.handlers, self.rejections, body_seconds=0.05)
+        self.endpoint = PlatformEndpoint(
+            opening, self.present, self.rejections, body_seconds=0.05, start_seconds=0.05
+        )
+
+    async def present(self) -> PlatformHandlers:
+        await self.attached.wait()
+        return self.handlers
 
     def wake(self) -> None:
         self.woken += 1
@@ -451,6 +459,15 @@ async def test_pages_get_the_query_and_the_languages_of_the_reader(door):
     assert door.asked == [({"s": "abc"}, "zh"), ({"fails": "on purpose"}, "")]
 
 
+async def test_event_that_comes_while_accounts_are_read_is_not_taken_and_a_ticket_may_be_missed(door, store):
+    door.attached.clear()
+    assert await door.send(vectors.TICKET) == SUCCESS
+    assert await door.send(AUTHORISATION) == (503, b"")
+    assert await loaded(store) == []
+    door.attached.set()
+    assert await door.send(AUTHORISATION) == SUCCESS
+
+
 async def test_requests_go_to_the_handlers_of_the_last_reload(store_file):
     front, port = Front(Rejections()), free_port()
     doors = [Door(store_file[0]), Door(store_file[0])]
@@ -461,9 +478,15 @@ async def test_requests_go_to_the_handlers_of_the_last_reload(store_file):
     async def metrics() -> bytes:
         return b""
 
+    await front.listen(
+        *("127.0.0.1", port),
+        signing_secret="s",
+        takes_commands=True,
+        has_metrics=False,
+        open_push=partial(open_push, token=TOKEN, keys=(AES_KEY,), appid=PLATFORM_APPID),
+    )
     for each in doors:
-        handlers = Handlers(ready, nothing, metrics, each.handlers)
-        await front.attach(handlers, "127.0.0.1", port, signing_secret="s", takes_commands=True, has_metrics=False)
+        front.attach(Handlers(ready, nothing, metrics, each.handlers))
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(f"GET {START_PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())

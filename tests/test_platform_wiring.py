@@ -40,7 +40,7 @@ def of_platform(appid: str = SHOP, state: TenantState = TenantState.ACTIVE) -> T
 
 @asynccontextmanager
 async def fleet_of(url: str, *tenants: Tenant, clock: VirtualClock | None = None) -> AsyncIterator[Fleet]:
-    settings = replace(platform_settings(), database_url=url)
+    settings = replace(platform_settings(), database_url=url, slack_api_url="http://127.0.0.1:9/")
     async with build_fleet(settings, tenants, clock or VirtualClock(), role="web") as fleet:
         yield fleet
 

@@ -77,7 +77,7 @@ async def test_doubt_of_another_process_ends_here_after_a_reload(bot):
     assert await bot.state() == "active"
 
 
-@pytest.mark.parametrize("errcode", [61002, 61007, 61016, 61017])
+@pytest.mark.parametrize("errcode", [61002, 61007])
 async def test_missing_permission_is_a_problem_of_the_account_until_the_owner_acts(bot, errcode):
     await fails(bot, errcode)
     assert (await bot.state(), bot.wait) == ("ungranted", None)

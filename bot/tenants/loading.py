@@ -13,7 +13,7 @@ from bot.runtime.logs import APPSECRET
 from bot.sealing import StoreKeys
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
-from bot.store.tenants import STORED, StoredTenant
+from bot.store.tenants import StoredTenant
 from bot.tenants import accounts_file, secret_references
 from bot.tenants.accounts_file import AccountEntry, AccountsFile
 from bot.tenants.installation import Installation, Paused

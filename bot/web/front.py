@@ -14,7 +14,7 @@ from bot.web.rejections import Rejections
 from bot.web.server import Exposition, Readiness, Ready, Server, make_web_app
 
 if TYPE_CHECKING:
-    from bot.web.platform_endpoint import PlatformEndpoint, PlatformHandlers
+    from bot.web.platform_endpoint import OpenPush, PlatformEndpoint, PlatformHandlers
 
 NOT_LOADED = "The Official Accounts have not been read yet."
 
@@ -42,12 +42,20 @@ class Front:
         self._is_attached = asyncio.Event()
 
     async def listen(
-        self, host: str, port: int, *, signing_secret: str, takes_commands: bool, has_metrics: bool, has_platform: bool
+        self,
+        host: str,
+        port: int,
+        *,
+        signing_secret: str,
+        takes_commands: bool,
+        has_metrics: bool,
+        open_push: OpenPush | None = None,
     ) -> None:
         """Accept requests. A second call changes nothing.
 
         Args:
             takes_commands: Slack's requests come here, and not over a connection of the `worker`.
+            open_push: verifies and decrypts the pushes to a third-party platform; None without one.
 
         Raises:
             CannotListenError: the address is in use, or not one of this machine.
@@ -60,7 +68,7 @@ class Front:
             self._metrics if has_metrics else None,
             signing_secret=signing_secret,
             rejections=self.rejections,
-            platform=self._platform_endpoint() if has_platform else None,
+            platform=self._platform_endpoint(open_push) if open_push else None,
         )
         self._server = Server(app, ConnectionLimits(connections_within(raise_soft_limit())))
         await self._server.listen(host, port)
@@ -70,11 +78,11 @@ class Front:
         self._handlers = handlers
         self._is_attached.set()
 
-    def _platform_endpoint(self) -> PlatformEndpoint:
+    def _platform_endpoint(self, open_push: OpenPush) -> PlatformEndpoint:
         # Only here: without a platform nothing of it is imported.
         from bot.web.platform_endpoint import PlatformEndpoint
 
-        return PlatformEndpoint(lambda: cast("PlatformHandlers", self._handlers.platform), self.rejections)
+        return PlatformEndpoint(open_push, self._platform, self.rejections)
 
     def stop_accepting(self) -> None:
         if self._server:
@@ -94,3 +102,7 @@ class Front:
     async def _metrics(self) -> bytes:
         await self._is_attached.wait()
         return await self._handlers.metrics()
+
+    async def _platform(self) -> PlatformHandlers:
+        await self._is_attached.wait()
+        return cast("PlatformHandlers", self._handlers.platform)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.runtime.logs import LogEvent, fault_words
 from bot.web.rejections import Rejections
-from wechat_kf.envelope import MAX_BODY, MalformedPushError, Push, RefusedPushError
+from wechat_kf.envelope import MAX_BODY, TICKET, MalformedPushError, Push, RefusedPushError
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,8 @@ EVENTS_PATH = "/wechat/platform/events"
 MESSAGES_PATH = "/wechat/platform/messages/{appid}"
 START_PATH = "/wechat/platform/start"
 AUTHORIZED_PATH = "/wechat/platform/authorized"
-BODY_SECONDS = 2.0  # WeChat waits for 5 s in all, of which the store gets 2 s
+BODY_SECONDS = 1.5  # WeChat waits for 5 s in all, of which the store gets 2 s
+START_SECONDS = 1.0  # while a process that has just started reads its accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+OpenPush = Callable[[bytes, Mapping[str, str]], Push]  # body and query; raises as `envelope.open_push` does
 PageHandler = Callable[[Mapping[str, str], str], Awaitable[Page]]  # takes the query and Accept-Language
 
 
@@ -38,7 +40,6 @@ PageHandler = Callable[[Mapping[str, str], str], Awaitable[Page]]  # takes the q
 class PlatformHandlers:
     """What answers the requests."""
 
-    open: Callable[[bytes, Mapping[str, str]], Push]  # body and query; raises as `envelope.open_push` does
     take: Callable[[Push], Awaitable[bool]]  # returns False if it is lost unless WeChat sends it again
     start: PageHandler
     authorized: PageHandler
@@ -60,19 +61,24 @@ class PlatformEndpoint:
 
     def __init__(
         self,
-        handlers: Callable[[], PlatformHandlers],
+        open_push: OpenPush,
+        handlers: Callable[[], Awaitable[PlatformHandlers]],
         rejections: Rejections,
         *,
         body_seconds: float = BODY_SECONDS,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         """Keep what answers.
 
         Args:
-            handlers: returns the present ones, which a reload replaces.
+            handlers: returns the present ones, which a reload replaces; at the start, as soon as there are any.
+            start_seconds: how long a push waits for them.
         """
+        self._open = open_push
         self._handlers = handlers
         self._rejections = rejections
         self._body_seconds = body_seconds
+        self._start_seconds = start_seconds
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         for path, answer in ((EVENTS_PATH, self.events), (MESSAGES_PATH, self.messages)):
@@ -84,18 +90,24 @@ class PlatformEndpoint:
 
     async def events(self, request: web.Request) -> web.Response:
         """Answer a push about the platform: a ticket, or an account that authorises it."""
-        handlers = self._handlers()
         try:
-            push = handlers.open(await self._read(request), request.query)
+            push = self._open(await self._read(request), request.query)
         except _TooLongError:
-            return self._rejected(413)
+            return await self._rejected(413)
         except TimeoutError:
-            return self._rejected(408)
+            return await self._rejected(408)
         except RefusedPushError:
-            return self._rejected(401)
+            return await self._rejected(401)
         except MalformedPushError:
-            return self._rejected(400)
-        return _success() if await handlers.take(push) else web.Response(status=503)
+            return await self._rejected(400)
+        try:
+            async with asyncio.timeout(self._start_seconds):
+                handlers = await self._handlers()
+        except TimeoutError:
+            is_taken = push.kind == TICKET  # the next one comes in ten minutes
+        else:
+            is_taken = await handlers.take(push)
+        return _success() if is_taken else web.Response(status=503)
 
     async def messages(self, _request: web.Request) -> web.Response:
         """Answer what customers write to an account, which this bot does not read."""
@@ -103,11 +115,11 @@ class PlatformEndpoint:
 
     async def start(self, request: web.Request) -> web.Response:
         """Answer the page where an owner begins."""
-        return await _shown(request, self._handlers().start)
+        return await _shown(request, (await self._handlers()).start)
 
     async def authorized(self, request: web.Request) -> web.Response:
         """Answer the page to which WeChat sends an owner back."""
-        return await _shown(request, self._handlers().authorized)
+        return await _shown(request, (await self._handlers()).authorized)
 
     async def _read(self, request: web.Request) -> bytes:
         """Read the body, and stop where it is longer than any push."""
@@ -126,9 +138,9 @@ class PlatformEndpoint:
             raise MalformedPushError("the body did not arrive") from None
         return body
 
-    def _rejected(self, status: int) -> web.Response:
+    async def _rejected(self, status: int) -> web.Response:
         self._rejections.push(status)
-        counter = self._handlers().count  # `make words` would collect the words of a call of `count`
+        counter = (await self._handlers()).count  # `make words` would collect the words of a call of `count`
         counter("other", "refused")
         return web.Response(status=status)
 
