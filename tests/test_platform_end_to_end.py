@@ -22,9 +22,10 @@ from bot.demo.push_sender import PushSender
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.platform.links import make_link
+from bot.serving import serve
 from bot.settings.values import Settings
 from bot.tenants import reloading
-from bot.tenants.loading import load
+from bot.tenants.loading import load_defined
 from bot.tenants.reloading import Reloading
 from tests.authorizations import KEYS
 from tests.conftest import driver_threads, driver_threads_ended
@@ -111,11 +112,9 @@ async def serving(place: Place) -> AsyncIterator[None]:
     """Serve inside the test's process, as the command line does. The first ticket has come."""
     environ = place.environ | {"PORT": str(free_port())}
     settings = replace(Settings.from_environ(environ), poll_seconds=POLL_SECONDS)
-    tenants = load(settings, environ, environment.read_file)
-    reloaded = Reloading(settings, environ, environment.read_file, tenants)
-    served = app.serve(
-        settings, tenants, role="web", exit_now=lambda _: None, clock=place.clock, reloading=reloaded
-    )
+    defined = load_defined(settings, environ, environment.read_file)
+    reloaded = Reloading(defined, environ, environment.read_file)
+    served = serve(defined, role="web", exit_now=lambda _: None, clock=place.clock, reloading=reloaded)
     task = asyncio.create_task(served)
     place.url = f"http://127.0.0.1:{settings.port}"
     place.slack.app_url = f"{place.url}/slack/events"
