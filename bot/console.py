@@ -19,7 +19,7 @@ from bot.runtime.escaping import cut, escape
 from bot.settings.values import Settings
 from bot.store import shared_channels
 from bot.store.store_errors import StoreError, waiting_for
-from bot.store.tenants import POLLED
+from bot.tenant_states import POLLED
 from bot.tenants.model import Tenant
 from bot.text import many
 from bot.watcher.poller import Tick

@@ -17,7 +17,7 @@ from bot.ports import Clock, utc_now
 from bot.runtime.metrics import Figures, FleetFigures
 from bot.runtime.recently_used import RecentlyUsed
 from bot.settings.values import Settings
-from bot.store.tenants import POLLED, TenantState
+from bot.tenant_states import TenantState
 from bot.tenants.model import Origin, Tenant, no_account, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.watcher.poller import TIMER_PASS
@@ -35,6 +35,11 @@ from bot.wiring import (
 MOST_SERVICES = 200  # accounts whose services are kept; the others' are made again in 0.1 ms
 
 
+def first_polled(tenants: Sequence[Tenant]) -> Tenant | None:
+    """Return the account that reports what all accounts share: the first that is polled, if there is one."""
+    return min(tenants, key=lambda one: not one.state.is_polled, default=None)
+
+
 class Fleet:
     """Every Official Account of a process. Before the first owner has authorised the platform there may be none.
 
@@ -50,8 +55,7 @@ class Fleet:
         for tenant in tenants:
             self._by_channel.setdefault(tenant.settings.slack_alert_channel, []).append(tenant)
         self._channels = RecentlyUsed(self._channel, MOST_SERVICES)
-        # What all accounts share is reported by one that is polled, if there is one.
-        first = min(tenants, key=lambda one: one.state not in POLLED, default=None) or no_account(shared.settings)
+        first = first_polled(tenants) or no_account(shared.settings)
         self.first = self._services(first)
         self._health = FleetHealth(shared.store, [one for one in tenants if one is not first])
         if shared.store:
@@ -165,7 +169,7 @@ async def build_fleet(
 
     A single account is not named in what people see. The buttons of that of the environment carry no AppID.
     """
-    several = len(tenants) > 1
+    several, first = len(tenants) > 1, first_polled(tenants)
     # Whether Slack accepts the token is asked about a channel: without a common one, that of the first account.
     channel = settings.slack_alert_channel or next((one.settings.slack_alert_channel for one in tenants), "")
     async with build_shared(

@@ -20,7 +20,7 @@ from bot.sealing import StoreKeys
 from bot.store.authorizer_rows import Authorizer
 from bot.store.database import Store, Tx
 from bot.store.store_errors import waiting_for
-from bot.store.tenants import POLLED
+from bot.tenant_states import POLLED
 from bot.web.platform_endpoint import PlatformHandlers
 from bot.wiring import SharedServices
 

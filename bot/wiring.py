@@ -47,7 +47,8 @@ from bot.store import processes
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
-from bot.store.tenants import STORED, TenantState
+from bot.store.tenants import STORED
+from bot.tenant_states import TenantState
 from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
 from bot.watcher.incident_notices import CommonNotices

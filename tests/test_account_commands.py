@@ -29,7 +29,7 @@ from bot.settings.values import Settings
 from bot.store import account_changes, authorizer_rows, incident_rows, sealed_secrets
 from bot.store.database import Store, Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from bot.tenants.loading import load
 from bot.tenants.model import Tenant, default_slug
 from bot.tenants.stored_accounts import read_from

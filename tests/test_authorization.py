@@ -17,7 +17,7 @@ from bot.platform.authorization import (
     granted_state,
     retry_wait,
 )
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from tests.conftest import NOW
 
 ACTIVE, DOUBTFUL, REVOKED = TenantState.ACTIVE, TenantState.DOUBTFUL, TenantState.REVOKED

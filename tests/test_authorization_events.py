@@ -20,8 +20,9 @@ from bot.store import authorizers, sealed_secrets, tables, tenants
 from bot.store.authorizers import AuthorizationEvent, EventKind
 from bot.store.database import Store
 from bot.store.sealed_secrets import APPSECRET, CODE, REFRESH_TOKEN, SealedSecret
-from bot.store.tenants import COMMAND, PLATFORM, PauseReason, StoredTenant, TenantState
+from bot.store.tenants import COMMAND, PLATFORM, PauseReason, StoredTenant
 from bot.store.token_leases import StoredTokens
+from bot.tenant_states import TenantState
 from bot.tenants.model import default_slug
 from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now

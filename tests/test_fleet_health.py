@@ -35,6 +35,7 @@ from bot.store.processes import ProcessInfo
 from bot.store.tables import message, poll_state
 from bot.store.tenants import StoredTenant
 from bot.store.unconfirmed import CLOCK_WRONG
+from bot.tenant_states import TenantState
 from bot.tenants.model import Origin, Tenant
 from tests.conftest import NOW, at_now
 from tests.running import sqlite
@@ -156,7 +157,7 @@ async def test_account_that_is_no_longer_watched_has_no_problem(store):
     assert "wx-late" in known.problems
     assert "wx-never" not in known.problems
     assert known.oldest_poll == NOW - HOUR
-    assert known.accounts == {"active": 1, "paused": len(FLEET) - 1}
+    assert known.accounts == {**dict.fromkeys(TenantState, 0), "active": 1, "paused": len(FLEET) - 1}
 
 
 async def test_problems_stay_known_while_the_store_cannot_be_read(on_sqlite, monkeypatch):

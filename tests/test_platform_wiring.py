@@ -19,7 +19,8 @@ from bot.interactions.no_accounts import NoAccounts
 from bot.outbox.event_keys import EventKeys
 from bot.platform.services import AuthorizerTokens
 from bot.ports import BlockAction, Command, FieldErrors, HomeOpened, Submission, unannounced
-from bot.store.tenants import StoredTenant, TenantState
+from bot.store.tenants import StoredTenant
+from bot.tenant_states import TenantState
 from bot.tenants.loading import load
 from bot.tenants.model import Origin, Tenant
 from bot.tenants.stored_accounts import StoredAccounts

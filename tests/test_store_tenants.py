@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from bot.outbox.messages import MessageKind, NewMessage
 from bot.store import outbox, sealed_secrets, tables, tenants
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
-from bot.store.tenants import COMMAND, PauseReason, StoredTenant, TenantState
+from bot.store.tenants import COMMAND, PauseReason, StoredTenant
+from bot.tenant_states import TenantState
 
 HARBOUR = StoredTenant("wx-harbour", "harbour", "Harbour Tea", "file")
 KIOSK = StoredTenant("wx-kiosk", "kiosk", "", "file")

@@ -16,7 +16,7 @@ from bot.store import fleet_health
 from bot.store.database import Store
 from bot.store.fleet_health import FleetReading
 from bot.store.store_errors import StoreError
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from bot.tenants.model import Tenant
 
 SECONDS = 10  # for a reading: a busy store is not unreachable

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 
 COVERING = frozenset({1, 6, 19, 100, 101})  # permission sets with the interfaces of customer service
 OFFICIAL_SET, MINI_SET = 6, 19  # what owners are asked for; set 1 would oblige the platform to answer customers

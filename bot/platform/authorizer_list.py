@@ -16,7 +16,7 @@ from bot.store.authorizer_rows import Authorizer
 from bot.store.database import Store, Tx
 from bot.store.platform_rows import PlatformRow
 from bot.store.sealed_secrets import REFRESH_TOKEN, SealedSecret
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from bot.tenants.model import default_slug
 from wechat_kf import platform
 

@@ -14,7 +14,7 @@ from bot.runtime.logs import LogEvent, error_fields
 from bot.store import authorizer_rows, platform_rows
 from bot.store.authorizer_rows import Authorizer
 from bot.store.database import Tx
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from wechat_kf import KfError, platform
 from wechat_kf.transport import send
 

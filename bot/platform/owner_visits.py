@@ -18,7 +18,7 @@ from bot.runtime.logs import LogEvent, error_fields
 from bot.runtime.tasks import BackgroundTasks
 from bot.sealing import StoreKeys
 from bot.store.authorizer_rows import Authorizer
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from bot.web.platform_endpoint import AUTHORIZED_PATH, Page
 from wechat_kf import KfError, platform
 

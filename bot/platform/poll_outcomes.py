@@ -11,7 +11,7 @@ from bot.platform.call_gate import PAUSE, CallGate
 from bot.runtime.logs import LogEvent
 from bot.store import authorizer_rows, platform_rows, sealed_secrets, tenants, token_leases
 from bot.store.database import Store
-from bot.store.tenants import TenantState
+from bot.tenant_states import TenantState
 from wechat_kf import APIError, KfError
 
 log = logging.getLogger(__name__)

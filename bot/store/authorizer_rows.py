@@ -13,7 +13,8 @@ from bot.store import authorizers, sealed_secrets, tenants
 from bot.store.database import Tx
 from bot.store.sealed_secrets import CODE, USED_CODE
 from bot.store.tables import tenant
-from bot.store.tenants import PLATFORM, TenantState
+from bot.store.tenants import PLATFORM
+from bot.tenant_states import TenantState
 
 LOADED = ("slug", "name", "state")  # what processes load again when it changes
 IS_AUTHORIZER = sa.and_(tenant.c.origin == PLATFORM, tenant.c.removed_at.is_(None))

@@ -18,7 +18,8 @@ from bot.store import sealed_secrets, tenants, token_leases
 from bot.store.database import Tx
 from bot.store.sealed_secrets import CODE, SealedSecret
 from bot.store.tables import tenant
-from bot.store.tenants import PLATFORM, PauseReason, TenantState
+from bot.store.tenants import PLATFORM, PauseReason
+from bot.tenant_states import TenantState
 
 SHOWN = ("slug", "origin", "state", "reason", "platform_appid", "removed_at")  # processes load these
 

@@ -18,7 +18,8 @@ from bot.store.database import Tx
 from bot.store.poll_state import PollState, state_of
 from bot.store.stats import QueueStats
 from bot.store.tables import poll_state
-from bot.store.tenants import WATCHED, TenantState
+from bot.store.tenants import WATCHED
+from bot.tenant_states import TenantState
 
 _POLLED_AT = sa.func.coalesce(poll_state.c.polled_at, poll_state.c.last_read_at)
 _POLLED = sa.extract("epoch", _POLLED_AT)

@@ -17,6 +17,7 @@ from bot.store import sealed_secrets
 from bot.store.conditions import among
 from bot.store.database import Tx, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant
+from bot.tenant_states import POLLED, TenantState
 
 COMMAND = "command"  # the origin of an account that a command has added
 PLATFORM = "platform"  # the origin of an account whose owner has authorised the third-party platform
@@ -24,18 +25,6 @@ STORED = (COMMAND, PLATFORM)  # the accounts that are rows, and nothing else
 CHANGE_LOCK = 0x6B66_6163  # of PostgreSQL, for the time of a transaction
 # The settings that have a column; `policy` has the others.
 COLUMNS = ("source", "channel", "mention", "viewers", "labels")
-
-
-class TenantState(StrEnum):
-    """Whether an account is watched. All but the first two are of accounts that authorise the platform."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"  # its rows stay
-    UNEXCHANGED = "unexchanged"  # authorised, but there is no refresh token
-    UNGRANTED = "ungranted"  # no permission set that covers customer service
-    DOUBTFUL = "doubtful"  # WeChat answered 61003, which it sometimes does by mistake
-    REVOKED = "revoked"  # the owner has withdrawn the authorisation
-    CLOSED = "closed"  # WeChat has closed, banned or frozen the account
 
 
 class PauseReason(StrEnum):
@@ -46,7 +35,6 @@ class PauseReason(StrEnum):
     REMOVED = "removed"
 
 
-POLLED = (TenantState.ACTIVE, TenantState.DOUBTFUL)
 IS_POLLED = tenant.c.state.in_(POLLED)
 # The rows of the accounts that are watched.
 WATCHED = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(IS_POLLED))

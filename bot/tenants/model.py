@@ -15,7 +15,8 @@ from pathlib import PurePath
 
 from bot.requests import is_command_word
 from bot.settings.values import Settings
-from bot.store.tenants import COMMAND, PLATFORM, TenantState
+from bot.store.tenants import COMMAND, PLATFORM
+from bot.tenant_states import TenantState
 
 LONGEST_SLUG = 32  # characters
 MOST_HANDLES = 5  # that a text names
