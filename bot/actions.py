@@ -27,6 +27,7 @@ from bot.requests import (
     in_order,
 )
 from bot.tenant_requests import AccountsOverview, AllAccounts, FleetRequest
+from bot.tenant_states import AUTHORISATION, TenantState
 from bot.text import units
 
 # Buttons and menus of answers. The answer to some replaces the message, if only the person who clicked sees it.
@@ -137,8 +138,9 @@ def encode(action: Action | FleetRequest) -> str:
     `decode` reads it, with the ID of the button; `decode_fleet` reads requests about several Official Accounts.
     """
     match action:
-        case AccountsOverview(page, states, text, here):
-            return f"v1:{'here' if here else 'accounts'}:{page}:{filter_word(states)}:{text}"
+        case AccountsOverview(page, states, text, here, tenant_state):
+            filter_ = tenant_state or filter_word(states)
+            return f"v1:{'here' if here else 'accounts'}:{page}:{filter_}:{text}"
         case AllAccounts(states, page, here):
             return f"v1:{'allhere' if here else 'all'}:{page}:{filter_word(states)}"
         case Overview():
@@ -194,9 +196,11 @@ def decode_fleet(value: str) -> FleetRequest | None:
     """Return the request about several Official Accounts that a value asks for; None for any other value."""
     match value.split(":", 4):
         case ["v1", "accounts" | "here" as word, page, filter_, text] if len(text) <= MAX_TEXT:
-            number, states = page_number(page), states_of(filter_)
+            number, states, is_here = page_number(page), states_of(filter_), word == "here"
             if number and states is not None:
-                return AccountsOverview(number, states, text, word == "here")
+                return AccountsOverview(number, states, text, is_here)
+            if number and filter_ in AUTHORISATION:
+                return AccountsOverview(number, (), text, is_here, TenantState(filter_))
         case ["v1", "all" | "allhere" as word, page, filter_]:
             number, states = page_number(page), states_of(filter_)
             if number and states:

@@ -39,12 +39,21 @@ _TENANTS = {
     "accounts": ("公众号", "账号列表", "公众号列表"),
     "all": ("全部公众号", "所有公众号"),
 }
+# After the word for accounts: states of an authorisation.
+_TENANT_STATES = {
+    "unexchanged": ("授权未完成", "未完成"),
+    "ungranted": ("未授权客服", "未授权"),
+    "doubtful": ("授权存疑", "存疑"),
+    "revoked": ("已取消授权", "取消授权", "已取消"),
+    "closed": ("已封禁", "封禁", "已注销"),
+}
 # After the word for accounts, for administrators.
 _ADMINISTRATION = {
     "add": ("添加", "新增", "新建"),
     "pause": ("停用", "暂停"),
     "resume": ("恢复", "启用"),
 }
+TENANT_STATES = tuple(_TENANT_STATES)
 BEFORE_TEXT = ("find", "show", "invite", "add", "rename", "delete", "history")
 _SIMPLIFIED = str.maketrans(
     "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説請暱稱刪記錄歷眾號帳賬帐暫恢復啟啓",
@@ -56,6 +65,7 @@ _ALL = {**_LIST_WORDS, **{word: english for english, words in _COMMANDS.items() 
 # Words that may be suggested: not those of the overview, which is `/kf` without a word.
 _SPELLED = {word: english for word, english in _ALL.items() if english and len(word) > 1}
 _ADMINISTRATION_WORDS = {word: english for english, words in _ADMINISTRATION.items() for word in (english, *words)}
+_STATE_WORDS = {word: english for english, words in _TENANT_STATES.items() for word in (english, *words)}
 _TENANT_WORDS = {word: english for english, words in _TENANTS.items() for word in words}
 _PAGE = re.compile(r"第 ?([0-9]+) ?页")
 _BEFORE_NUMBER = re.compile(rf"(?<!\S)({'|'.join(_LIST_WORDS)})(?=[0-9]+(?!\S))")
@@ -96,6 +106,11 @@ def split_tenant_word(typed: str) -> tuple[str, str] | None:
     """Split `公众号已拒绝` into `accounts` and `已拒绝`. Return None if `typed` does not begin with such a word."""
     match = _TENANT_WORD.match(typed.translate(_SIMPLIFIED))
     return (_TENANT_WORDS[match[0]], typed[match.end() :]) if match else None
+
+
+def tenant_state(word: str) -> str:
+    """Return the English word for the state of an authorisation; "" for any other word."""
+    return _STATE_WORDS.get(word.translate(_SIMPLIFIED), "")
 
 
 def split_administration(typed: str) -> tuple[str, str]:

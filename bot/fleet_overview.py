@@ -12,6 +12,7 @@ from datetime import datetime
 
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus, UserAction
 from bot.alerting.incidents import Incident
+from bot.tenant_states import NEEDS_LINK, TenantState
 from bot.text import fold
 
 # The states of open invitations. WeChat alone knows who is bound, and who is not invited.
@@ -60,10 +61,11 @@ class TenantOverview:
 
     tenant: TenantName
     figures: TenantFigures = TenantFigures()
+    state: TenantState = TenantState.ACTIVE
 
     @property
     def needs_attention(self) -> bool:
-        return self.figures.incident is not None or self.figures.due > 0
+        return self.figures.incident is not None or self.figures.due > 0 or self.state in NEEDS_LINK
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,18 @@ class InvitationPage:
 
 
 def worst_first(rows: Iterable[TenantOverview]) -> list[TenantOverview]:
-    """Sort: unreadable ones, then by what needs attention and is not acknowledged, then those never read."""
+    """Sort: unreadable ones, then by what needs attention and is not acknowledged, then those never read.
+
+    Those that are not polled any more, and of which nothing is expected, come last.
+    """
     return sorted(rows, key=_place)
 
 
 def _place(row: TenantOverview) -> tuple[object, ...]:
     figures, due = row.figures, row.figures.due
     return (
-        figures.incident is None,
+        figures.incident is None and row.state not in NEEDS_LINK,
+        not row.state.is_polled and row.state not in NEEDS_LINK,
         figures.acknowledged - due,
         -due,
         figures.read_at is not None,
@@ -109,15 +115,23 @@ def _place(row: TenantOverview) -> tuple[object, ...]:
 
 
 def choose(
-    rows: Iterable[TenantOverview], states: Sequence[AccountStatus] = (), text: str = ""
+    rows: Iterable[TenantOverview],
+    states: Sequence[AccountStatus] = (),
+    text: str = "",
+    tenant_state: TenantState | None = None,
 ) -> list[TenantOverview]:
-    """Return the rows with an account in one of the states, and with the text in their name, handle or AppID."""
+    """Return the rows with an account in one of the states, and with the text in their name, handle or AppID.
+
+    Args:
+        tenant_state: of the Official Account itself; None for any.
+    """
     wanted = fold(text).removeprefix("@")
     return [
         row
         for row in rows
         if (not states or row.figures.count(states) or (states == NEEDS_ATTENTION and row.needs_attention))
         and wanted in row.tenant.folded
+        and tenant_state in (None, row.state)
     ]
 
 

@@ -24,9 +24,11 @@ from bot.interactions.read_limit import ReadLimit
 from bot.interactions.view_answers import ViewAnswers
 from bot.interactions.watcher_calls import WatcherCalls
 from bot.operations.model import Operation, OperationPolicy
-from bot.ports import Views
+from bot.ports import Clock, Views
+from bot.settings.values import Settings
 from bot.slack.listeners import Interactions
 from bot.store.database import Store
+from bot.tenant_states import NotPolled
 from bot.tenants.loading import DefinedAccounts
 from bot.tenants.model import Tenant
 from bot.wiring import Services, SharedServices
@@ -56,8 +58,9 @@ def make_interactions(
     context = services.context
     several = services.is_one_of_several
     watcher = WatcherCalls(services.store, tasks, clock, wake, is_one_of_several=several)
+    state = services.tenant.state
     reader = AccountReader(
-        services.accounts,
+        services.accounts if state.is_polled else NotPolled(state),
         now=clock,
         policy=context.policy,
         owned=reporter.owned,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts
 from bot.operations.model import Availability, OperationKind
+from bot.tenant_states import TenantState
 
 
 class Snoozed(NamedTuple):
@@ -51,3 +52,4 @@ class Status:
     quiet_until: datetime | None = None  # while it is quiet: when that ends
     leads: Sequence[timedelta] = ()
     operations: OperationsStatus = OperationsStatus()
+    state: TenantState = TenantState.ACTIVE  # of the account

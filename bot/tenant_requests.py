@@ -12,6 +12,7 @@ from enum import StrEnum
 from bot import command_words
 from bot.alerting.episode import AccountStatus
 from bot.requests import MAX_TEXT, QUOTES, command_text, list_words, plain_word, read_list, unescape
+from bot.tenant_states import TenantState
 from bot.text import fold
 
 
@@ -23,6 +24,7 @@ class AccountsOverview:
     states: tuple[AccountStatus, ...] = ()
     text: str = ""
     here: bool = False  # only those of the channel in which it is asked, if it has any
+    tenant_state: TenantState | None = None  # only those that are in it themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,8 @@ def parse_fleet(text: str) -> FleetRequest | None:
         return None
     english, glued = split
     words = f"{glued} {rest}".strip()
-    if glued and read_list(list_words(words)) is None:
-        return None
-    return _fleet(english, words) or _fleet("accounts", words)
+    request = _fleet(english, words) or _fleet("accounts", words)
+    return None if glued and isinstance(request, AccountsOverview) and request.text else request
 
 
 def parse_administration(text: str) -> Administer | None:
@@ -126,7 +127,12 @@ def parse_administration(text: str) -> Administer | None:
 
 
 def _fleet(word: str, rest: str) -> FleetRequest | None:
-    listed = read_list(list_words(rest))
+    words = list_words(rest)
+    state = command_words.tenant_state(words[0]) if words else ""
+    listed = read_list(words[1:] if state else words)
+    if word == "accounts" and state and listed and not listed.states:
+        return AccountsOverview(listed.page, tenant_state=TenantState(state))
+    listed = None if state else listed
     if word == "all":
         return AllAccounts(listed.states, listed.page) if listed and listed.states else None
     if listed:

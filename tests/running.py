@@ -23,7 +23,8 @@ from bot.fleet import build_fleet
 from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
-from bot.tenants.loading import load_defined
+from bot.tenants.loading import load_defined, with_stored
+from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
 from tests.conftest import driver_threads, driver_threads_ended
 from tests.samples import READING
 from wechat_kf.simulator import Simulator
@@ -98,10 +99,12 @@ async def bot_in_loop(
     *,
     clock: Clock = utc_now,
     limits: ResponseLimits = RESPONSE_LIMITS,
+    stored: StoredAccounts = NO_ACCOUNTS,
     **changed: str,
 ) -> AsyncIterator[str]:
-    """Run the bot inside the test's loop, with this clock; its address."""
-    async with started_in_loop(around.environ | changed, role, clock=clock, limits=limits) as bot:
+    """Run the bot inside the test's loop, with this clock; its address. `stored` are accounts of the store."""
+    around_it = around.environ | changed
+    async with started_in_loop(around_it, role, clock=clock, limits=limits, stored=stored) as bot:
         if role == "web":
             around.slack.app_url = bot.slack_url
         yield bot.url
@@ -109,14 +112,19 @@ async def bot_in_loop(
 
 @asynccontextmanager
 async def started_in_loop(
-    environ: Mapping[str, str], role: str, *, clock: Clock, limits: ResponseLimits = RESPONSE_LIMITS
+    environ: Mapping[str, str],
+    role: str,
+    *,
+    clock: Clock,
+    limits: ResponseLimits = RESPONSE_LIMITS,
+    stored: StoredAccounts = NO_ACCOUNTS,
 ) -> AsyncIterator[BotProcess]:
     """Start a bot with these variables inside the test's loop, and stop it at the end."""
     port = str(free_port())
     environ = {"PORT": port, **environ}
     settings = settings_in_loop(environ)
     defined = load_defined(settings, environ, environment.read_file)
-    async with build_fleet(settings, defined.tenants, clock, role=role) as fleet:
+    async with build_fleet(settings, with_stored(defined, stored).watched, clock, role=role) as fleet:
         stop = asyncio.Event()
         running = asyncio.create_task(Process(fleet, role, _never, limits, defined=defined).run(stop, []))
         url = f"http://127.0.0.1:{port}"

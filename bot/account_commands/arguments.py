@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from bot.command_words import TENANT_STATES
+
 # The settings of an account that a command sets, by the keys of a file of accounts.
 SETTINGS = {
     "name": "what messages call it",
@@ -27,7 +29,7 @@ def add_accounts(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="print them as a table, with the last poll and the state of each")
     listing.add_argument("--json", action="store_true", help="for programs")
-    listing.add_argument("--state", choices=("watched", "paused"), help="those in this state alone")
+    listing.add_argument("--state", choices=("watched", "paused", *TENANT_STATES), help="those in this state alone")
     listing.add_argument("--label", help="those with this label alone")
     actions.add_parser("check", help="read the file, and name every mistake with its line; starts nothing")
     adding = actions.add_parser("add", help="add one to the store, after WeChat has given a token for it")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.blocks.account_states import state_words
 from bot.blocks.answers.diagnosis import ENGLISH
 from bot.blocks.channel.incident_notices import incident_title
 from bot.fleet_overview import TenantFigures, TenantName, nearest_tenants
@@ -21,6 +22,7 @@ from bot.settings.values import LIST, Settings
 from bot.store import overview
 from bot.store.inspection import is_absent, read_only_stores
 from bot.store.store_errors import StoreError, waiting_for
+from bot.tenant_states import AUTHORISATION
 from bot.tenants.installation import PAUSED, Installation, Paused, find
 from bot.tenants.model import Tenant
 from bot.text import fold, many
@@ -64,12 +66,13 @@ def names(tenants: Sequence[Tenant]) -> str:
 class Chosen:
     """Which accounts to list; with the defaults all."""
 
-    state: str = ""  # "watched" or "paused"
+    state: str = ""  # "watched", "paused", or one of AUTHORISATION
     label: str = ""
 
     def include(self, listed: Paused) -> bool:
-        state = "paused" if listed.why else "watched"
-        return self.state in ("", state) and (not self.label or fold(self.label) in listed.tenant.labels)
+        state = listed.tenant.state
+        state_words = ["paused"] if listed.why else [*(["watched"] if state.is_polled else []), state]
+        return self.state in ("", *state_words) and (not self.label or fold(self.label) in listed.tenant.labels)
 
 
 EVERY = Chosen()
@@ -112,7 +115,10 @@ def _print_table(listed: Sequence[Paused], known: Mapping[str, TenantFigures]) -
     from rich.text import Text
 
     table = Table()
-    for title in ("handle", "name", "AppID", "channel", "source", "labels", "last successful poll", "state"):
+    titles = ["handle", "name", "AppID", "channel", "source", "labels", "last successful poll", "state"]
+    if any(one.tenant.state in AUTHORISATION for one in listed):
+        titles.append("next step")
+    for title in titles:
         table.add_column(title, no_wrap=title in WHOLE)
     for tenant, why in ((one.tenant, one.why) for one in listed):
         figures = known.get(tenant.appid)
@@ -125,10 +131,11 @@ def _print_table(listed: Sequence[Paused], known: Mapping[str, TenantFigures]) -
             tenant.source,
             ", ".join(tenant.labels),
             f"{polled:%Y-%m-%d %H:%M} UTC" if polled else NOT_KNOWN,
-            _state(figures, why),
+            _state(tenant, figures, why),
+            _next_step(tenant, why),
         )
         # As Text: a name may hold markup.
-        table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells))
+        table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells[: len(titles)]))
     # Without colours: the terminal gets no control character at all.
     Console(color_system=None, width=None if sys.stdout.isatty() else WIDTH).print(table)
     print(many(len(listed), "account"))
@@ -136,6 +143,7 @@ def _print_table(listed: Sequence[Paused], known: Mapping[str, TenantFigures]) -
 
 def _as_json(tenant: Tenant, figures: TenantFigures | None, why_paused: str) -> dict[str, Any]:
     polled: datetime | None = figures.read_at if figures else None
+    words = state_words(tenant.state, ENGLISH)
     return {
         "handle": tenant.slug,
         "name": tenant.name,
@@ -145,14 +153,25 @@ def _as_json(tenant: Tenant, figures: TenantFigures | None, why_paused: str) -> 
         "source": tenant.source,
         "labels": list(tenant.labels),
         "last_successful_poll": polled.isoformat() if polled else None,
-        "state": _state(figures, why_paused) if figures or why_paused else None,
+        "state": _state(tenant, figures, why_paused) if figures or why_paused or words else None,
+        **({"next_step": _next_step(tenant, why_paused)} if words else {}),
     }
 
 
-def _state(figures: TenantFigures | None, why_paused: str) -> str:
-    """Write `WeChat does not answer, 2 need attention`, or `well`; of a paused account why it is."""
+def _next_step(tenant: Tenant, why_paused: str) -> str:
+    words = None if why_paused else state_words(tenant.state, ENGLISH)
+    return ENGLISH.plain(ENGLISH.capitalized(words.next)) if words else ""
+
+
+def _state(tenant: Tenant, figures: TenantFigures | None, why_paused: str) -> str:
+    """Write `WeChat does not answer, 2 need attention`, or `well`; of a paused account why it is.
+
+    The state of an authorisation begins with its word, as in `revoked: The owner has withdrawn the authorisation`.
+    """
     if why_paused:
         return why_paused if why_paused == PAUSED else f"{PAUSED}: {why_paused}"
+    if words := state_words(tenant.state, ENGLISH):
+        return f"{tenant.state}: {ENGLISH.plain(words.title)}"
     if figures is None:
         return NOT_KNOWN
     parts = []

@@ -9,10 +9,12 @@ from datetime import datetime
 from bot import actions
 from bot.accounts import Snapshot
 from bot.blocks import builders
+from bot.blocks.account_states import state_words
 from bot.blocks.context import RenderContext
 from bot.blocks.times import near
 from bot.hosting import FIXED_ADDRESS
 from bot.ports import Message
+from bot.tenant_states import NotPolledError, TenantState
 from bot.text import ACCOUNT, ERRMSG, clean, mrkdwn
 from wechat_kf import APIError, KfError, TransportError
 from wechat_kf.advice import ADVICE, Next, Place
@@ -177,6 +179,18 @@ def _not_enabled(context: RenderContext) -> Explanation:
     )
 
 
+def explain_state(state: TenantState, context: RenderContext) -> Explanation | None:
+    """Explain the state of an account that authorises the platform; None for a state that needs no words."""
+    words = state_words(state, context)
+    return Explanation(words.title, words.why, words.next, past=words.past) if words else None
+
+
+# By errcode, the state that an account gets by it.
+_STATES: Mapping[int, TenantState] = {
+    61003: TenantState.DOUBTFUL,
+    **dict.fromkeys((61002, 61007, 61016, 61017), TenantState.UNGRANTED),
+    61023: TenantState.UNEXCHANGED,
+}
 # The most frequent codes are explained here, all others by the client's advice.
 _REFUSALS: Mapping[int, Callable[[RenderContext], Explanation]] = {
     -1: _busy,
@@ -190,6 +204,8 @@ _REFUSALS: Mapping[int, Callable[[RenderContext], Explanation]] = {
 
 def explain_error(error: KfError, context: RenderContext) -> Explanation:
     """Explain a failed read."""
+    if isinstance(error, NotPolledError) and (explanation := explain_state(error.state, context)):
+        return explanation
     if isinstance(error, APIError):
         rid, address = error.rid or "", error.address or ""
         return explain_refusal(error.errcode, error.errmsg, context, rid=rid, address=address)
@@ -205,7 +221,8 @@ def explain_refusal(
     elif explain := _REFUSALS.get(errcode):
         case = explain(context)
     else:
-        case = _explain_other(errcode, errmsg, context)
+        state = explain_state(_STATES.get(errcode, TenantState.ACTIVE), context)
+        case = state or _explain_other(errcode, errmsg, context)
     facts = (f"errcode {errcode}", *([f"rid {mrkdwn(rid, ACCOUNT)}"] if rid else []))
     return replace(case, copy=mrkdwn(address, ACCOUNT), facts=facts)
 
@@ -303,7 +320,7 @@ def read_failure(
         builders.section(explanation.shown(context)),
         *([builders.context(_last_read(last_good, now, context))] if last_good else []),
         builders.actions(again, *([builders.link(explanation.place, context)] if explanation.place else [])),
-        builders.context(" · ".join(explanation.facts)),
+        *([builders.context(" · ".join(explanation.facts))] if explanation.facts else []),
     ]
     return Message(explanation.plain_text(context), blocks)
 

@@ -139,6 +139,7 @@ class HealthFacts:
 
     now: datetime
     alerts: bool = True  # False: no watcher and no store
+    is_polled: bool = True  # False: by its state
     started_at: datetime | None = None  # the first of the running processes
     store: StoreTrouble | None = None
     written_at: datetime | None = None  # the last successful write of this process

@@ -55,6 +55,8 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
     """Return every problem, worst first. If there is none, the bot works normally."""
     order = list(ProblemKind)
     found = [*_of_store(facts), *_of_slack(facts), *_of_processes(facts)]
+    if facts.alerts and facts.is_polled:
+        found += _of_polls(facts)
     if facts.alerts:
         found += [*_of_polls(facts), *_of_alerts(facts)]
     return tuple(sorted(found, key=lambda problem: order.index(problem.kind)))

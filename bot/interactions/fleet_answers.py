@@ -158,10 +158,10 @@ class FleetAnswers:
 
     async def _overview(self, tenants: Sequence[Tenant]) -> list[TenantOverview]:
         if self._store is None:
-            return [TenantOverview(self._name(one)) for one in tenants]
+            return [TenantOverview(self._name(one), state=one.state) for one in tenants]
         async with self._store.begin() as tx:
             figures = await overview.figures(tx, _expiring_until(tenants, tx.now), tx.now)
-        return [TenantOverview(self._name(one), figures[one.appid]) for one in tenants]
+        return [TenantOverview(self._name(one), figures[one.appid], one.state) for one in tenants]
 
     async def _invitations(
         self, request: AllAccounts, tenants: Sequence[Tenant], context: RenderContext

@@ -224,6 +224,10 @@ def lost_words(numbers: Sequence[int], context: RenderContext) -> str:
 
 def plain_words(problem: Problem, context: RenderContext = ENGLISH) -> tuple[str, str]:
     """Return a problem and the next step as plain text: no markup, ASCII quotes."""
-    explanation = explain(problem, context)
+    return in_plain_words(explain(problem, context), context)
+
+
+def in_plain_words(explanation: Explanation, context: RenderContext = ENGLISH) -> tuple[str, str]:
+    """Return what is wrong and the next step of an explanation as plain text."""
     what = context.paragraph(context.say("{what}.", what=explanation.title), explanation.why)
     return context.plain(what), context.plain(context.capitalized(explanation.next))

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot import actions
 from bot.alerting.episode import NEEDS_ATTENTION
 from bot.blocks import builders
+from bot.blocks.account_states import state_words
 from bot.blocks.answers import fleet_rows
 from bot.blocks.answers.lists import either, with_range
 from bot.blocks.answers.pagination import Page, turns
@@ -26,7 +27,7 @@ def accounts_page(
     Args:
         rows: all that the reader may see here.
     """
-    chosen = choose(worst_first(rows), request.states, request.text)
+    chosen = choose(worst_first(rows), request.states, request.text, request.tenant_state)
     if not chosen:
         return _nothing_chosen(rows, request, now, context)
     page = Page.of(chosen, request.page)
@@ -34,10 +35,11 @@ def accounts_page(
     for row in page.rows:
         blocks += fleet_rows.tenant_row(row, now, context)
     refresh = builders.refresh(actions.encode(request), context)
-    blocks += [
-        builders.actions(*turns(page, request, context), refresh),
-        builders.context(" · ".join(_age(rows, now, context, page.rows[0].tenant))),
-    ]
+    example = next((row.tenant for row in page.rows if row.state.is_polled), None)
+    age = _age(rows, now, context, example)
+    blocks.append(builders.actions(*turns(page, request, context), refresh))
+    if age:
+        blocks.append(builders.context(" · ".join(age)))
     return Message(_plain_text(page, rows, request, now, context.as_text), blocks)
 
 
@@ -51,6 +53,8 @@ def _title(
             page.total,
             text=clean(request.text, TYPED),
         )
+    if request.tenant_state and (words := state_words(request.tenant_state, context)):
+        return f"{fleet_rows.many_tenants(page.total, context)} · {words.title}"
     if request.states and request.states != NEEDS_ATTENTION:
         return context.count(
             "{number} Official Account with accounts that are {state}",
@@ -102,6 +106,8 @@ def _nothing_chosen(
         return Message(context.paragraph(title, step), [builders.section(f"*{title}*\n{step}")])
     if request.text:
         title = context.say("No Official Account matches “{text}”.", text=escape(clean(request.text, TYPED)))
+    elif request.tenant_state:
+        title = context.say("No Official Account is in this state.")
     elif request.states == NEEDS_ATTENTION:
         title = context.say("Nothing needs attention.")
     else:

@@ -7,6 +7,7 @@ from datetime import datetime
 from bot import actions
 from bot.alerting.episode import NEEDS_ATTENTION
 from bot.blocks import builders
+from bot.blocks.account_states import state_words
 from bot.blocks.answers.overview import many_accounts
 from bot.blocks.channel.incident_notices import incident_title
 from bot.blocks.context import RenderContext
@@ -14,6 +15,7 @@ from bot.blocks.times import near, span
 from bot.fleet_overview import TenantName, TenantOverview
 from bot.ports import Block
 from bot.requests import Overview
+from bot.tenant_states import AUTHORISATION
 from bot.text import ACCOUNT, NAME, Limit, clean, escape
 
 SLUG = Limit(32, 64)
@@ -68,13 +70,15 @@ def age(
 def tenant_row(row: TenantOverview, now: datetime, context: RenderContext) -> list[Block]:
     """Build a row with a button that opens it, and a grey line of facts below."""
     head = builders.section(f"{_icon(row)} {name_line(row.tenant)}")
-    facts = builders.context(" · ".join(_facts(row, now, context)))
-    return [head | {"accessory": opening(row.tenant, context)}, facts]
+    facts = [builders.context(" · ".join(_facts(row, now, context)))]
+    if words := state_words(row.state, context):
+        facts.append(builders.context(context.say("*Next:* {step}", step=words.next)))
+    return [head | {"accessory": opening(row.tenant, context)}, *facts]
 
 
 def _icon(row: TenantOverview) -> str:
-    if row.figures.incident:
-        return builders.TROUBLE
+    if row.figures.incident or row.state in AUTHORISATION:
+        return builders.TROUBLE if row.needs_attention or row.state.is_polled else builders.ICONS["removed"]
     if row.figures.read_at is None:
         return builders.ICONS["unknown"]
     return next(
@@ -93,7 +97,9 @@ def _facts(row: TenantOverview, now: datetime, context: RenderContext) -> list[s
 
 
 def trouble(row: TenantOverview, now: datetime, context: RenderContext) -> list[str]:
-    """Write why an Official Account cannot be read, and since when."""
+    """Write why an Official Account is not watched or cannot be read, and since when."""
+    if words := state_words(row.state, context):
+        return [words.title]
     incident, since = row.figures.incident, row.figures.failing_since
     return [
         *([incident_title(incident, context)] if incident else []),

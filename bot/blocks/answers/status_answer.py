@@ -7,9 +7,10 @@ from datetime import datetime
 
 from bot import actions
 from bot.blocks import builders
-from bot.blocks.answers.diagnosis import explain, plain_words
+from bot.blocks.answers.diagnosis import explain, in_plain_words, plain_words
 from bot.blocks.answers.status_facts import release, status_facts, watching_since
 from bot.blocks.context import RenderContext
+from bot.blocks.problems import explain_state
 from bot.blocks.times import near
 from bot.health.facts import Problem, ProblemKind
 from bot.health.rules import diagnose
@@ -25,16 +26,20 @@ WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLO
 
 def status_answer(status: Status, now: datetime, context: RenderContext) -> Message:
     """Render what is wrong with the bot, or that it works, and its facts."""
-    worst, *others = diagnose(status.facts) or (None,)
-    if worst:
-        explanation = explain(worst, context, status.channel)
-        heading = f"{builders.TROUBLE} {explanation.title}"
-        explained = [builders.section(f"{explanation.why}\n{explanation.shown(context)}")]
+    problems = diagnose(status.facts)
+    worst = problems[0] if problems else None
+    state = explain_state(status.state, context)
+    found = [explain(one, context, status.channel if one is worst else "") for one in problems]
+    found += [state] if state else []
+    if found:
+        first = found[0]
+        heading = f"{builders.TROUBLE} {first.title}"
+        explained = [builders.section(f"{first.why}\n{first.shown(context)}")]
     else:
         heading, explained = f"{builders.FINE} {working_words(status, context)}", []
     also = [
         context.say("*Also:* {title}. *Next:* {step}", title=words.title, step=words.next)
-        for words in (explain(problem, context, "") for problem in others[:NAMED])
+        for words in found[1 : NAMED + 1]
     ]
     facts = sorted(status_facts(status, now, context), key=lambda fact: not fact.is_problem)
     fields = [builders.field(fact.title, fact.value) for fact in facts]
@@ -49,7 +54,9 @@ def status_answer(status: Status, now: datetime, context: RenderContext) -> Mess
         ),
     ]
     text = context.as_text
-    parts = [part for problem in (worst, *others[:NAMED]) if problem for part in plain_words(problem, text)]
+    parts = [part for problem in problems[: NAMED + 1] for part in plain_words(problem, text)]
+    if state_in_text := explain_state(status.state, text):
+        parts += in_plain_words(state_in_text, text)
     plain = text.paragraph(
         *(parts or [text.say("{what}.", what=working_words(status, text))]),
         *(text.say("{what}.", what=since) for since in _since(worst, now, text)),

@@ -18,12 +18,14 @@ from bot.blocks.problems import (
     Explanation,
     explain_attempts,
     explain_clock_skew,
+    explain_error,
     explain_refusal,
     unreadable_answer,
 )
 from bot.blocks.times import date, lead_name, span, stored_span
 from bot.language import gettext_noop
 from bot.ports import Message
+from bot.tenant_states import NotPolledError
 from bot.text import ERRMSG, mrkdwn
 from wechat_kf import KfError, ResponseError
 
@@ -97,6 +99,8 @@ def past_incident_title(incident: Incident, context: RenderContext) -> str:
 
 def explain_old_states(error: KfError, context: RenderContext) -> Explanation:
     """Explain a failed read, as the notice of an incident does, beside states that were read before."""
+    if isinstance(error, NotPolledError):
+        return explain_error(error, context)
     fault, cause = ErrorDetails.of(error), cause_of(error)
     explanation = explain_incident(fault, cause, context)
     return replace(explanation, why=consequence(fault, cause, explanation, context))
