@@ -52,6 +52,7 @@ _ADMINISTRATION = {
     "add": ("添加", "新增", "新建"),
     "pause": ("停用", "暂停"),
     "resume": ("恢复", "启用"),
+    "link": ("授权链接", "链接"),
 }
 TENANT_STATES = tuple(_TENANT_STATES)
 BEFORE_TEXT = ("find", "show", "invite", "add", "rename", "delete", "history")

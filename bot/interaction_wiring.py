@@ -125,8 +125,25 @@ def with_administration(
         return others
     admins = OperatorPolicy(defined.settings.kf_admins, shared.members, shared.membership)
     return Administration(
-        others, tenants, defined, store.of("", ""), admins, shared.views, shared.readers, shared.clock
+        others,
+        tenants,
+        defined,
+        store.of("", ""),
+        admins,
+        shared.views,
+        shared.readers,
+        shared.clock,
+        _owner_links(defined.settings, shared.clock),
     )
+
+
+def _owner_links(settings: Settings, clock: Clock) -> Callable[[str], str] | None:
+    """Return what makes the link for an owner, for the person who asks for it; None without a platform."""
+    if not settings.has_platform:
+        return None
+    from bot.platform.links import make_link  # only a platform needs it
+
+    return lambda user_id: make_link(settings, user_id, clock())
 
 
 def _operations(

@@ -45,6 +45,7 @@ class Verb(StrEnum):
     ADD = "add"
     PAUSE = "pause"
     RESUME = "resume"
+    LINK = "link"  # for an owner who authorises the platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def parse_fleet(text: str) -> FleetRequest | None:
 
 
 def parse_administration(text: str) -> Administer | None:
-    """Read `accounts add`, and `accounts pause` and `resume` with an account. Return None for any other text."""
+    """Read `accounts add`, `link`, and `pause` and `resume` with an account. Return None for any other text."""
     head, _, rest = command_text(text).partition(" ")
     word = plain_word(head)
     if word != "accounts":

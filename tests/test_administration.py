@@ -37,6 +37,7 @@ from tests.running import CARE, bot_in_loop, final_answer, modal_text, sqlite
 from tests.test_access import installed, shared
 from tests.test_accounts_file import HARBOUR, KIOSK
 from tests.test_readers import People
+from tests.test_settings import PLATFORM
 from tests.test_tenants import BOTH, SLACK, read_file
 
 BOSS, TOM = "U0BOSS1", "U0TOM"
@@ -72,7 +73,9 @@ class Others:
 class Place:
     """A process with two accounts of the file, and an administrator."""
 
-    def __init__(self, store: Store, *, chinese: bool = False, admins: str = BOSS, **changed: str) -> None:
+    def __init__(
+        self, store: Store, *, chinese: bool = False, admins: str = BOSS, links: bool = False, **changed: str
+    ) -> None:
         environ = SLACK | BOTH | {"KF_ACCOUNTS": HARBOUR + KIOSK, "KF_ADMINS": admins} | changed
         self.settings = Settings.from_environ(environ)
         self.store, self.views, self.others = store.of("", ""), FakeViews(), Others()
@@ -87,6 +90,7 @@ class Place:
             self.views,
             people.readers,
             at_now,
+            (lambda user_id: f"https://kf.example/start?s={user_id}") if links else None,
         )
 
     async def _members(self, group: str) -> frozenset[str]:
@@ -145,6 +149,8 @@ async def place(store: Store) -> Place:
         ("accounts pause ＠Harbour", Administer(Verb.PAUSE, "harbour")),
         ("accounts resume in:harbour", Administer(Verb.RESUME, "harbour")),
         (f"accounts resume {ROSE}", Administer(Verb.RESUME, ROSE)),
+        ("accounts link", Administer(Verb.LINK)),
+        ("公众号 授权链接", Administer(Verb.LINK)),
         ("公众号 添加", Administer(Verb.ADD)),
         ("公众号停用 @海港茶", Administer(Verb.PAUSE, "海港茶")),
         ("公眾號 暫停 @海港茶", Administer(Verb.PAUSE, "海港茶")),
@@ -158,6 +164,26 @@ async def place(store: Store) -> Place:
 )
 def test_words_of_administrators_are_read_in_both_languages(text, request_):
     assert parse_administration(text) == request_
+
+
+async def test_administrator_gets_the_link_for_an_owner_and_what_the_owner_will_see(store):
+    place = Place(store, links=True)
+    answer = await place.type("accounts link")
+    assert answer.blocks[0]["text"]["text"] == (
+        f"*Send this link to the owner of the account*\n```https://kf.example/start?s={BOSS}```"
+    )
+    assert "It works for 24 hours" in shown(answer)
+    assert "permission set 6 for an Official Account, 19 for a Mini Program" in shown(answer)
+    assert "Only some people" in (await place.type("accounts link", user=TOM)).text
+    assert "把这个链接发给账号管理员" in (await Place(store, chinese=True, links=True).type("accounts link")).text
+
+
+async def test_link_without_a_platform_is_answered_with_what_to_set_up(place):
+    answer = await place.type("accounts link")
+    assert answer.text == (
+        "There is no third-party platform that an owner could authorise. "
+        "Whoever runs the bot sets it up: PLATFORM_APPID and the settings beside it, as in docs/platform.md."
+    )
 
 
 async def test_everything_else_reaches_the_other_handlers(place):
@@ -359,7 +385,9 @@ async def test_store_that_cannot_be_used_is_named(tmp_path: Path):
 async def test_running_bot_takes_commands_of_administrators_where_some_are_named(tmp_path):
     async with fleet_world(sqlite(tmp_path)) as world:
         world.slack.add_person(BOSS, "boss")
-        async with bot_in_loop(world, KF_ADMINS=BOSS):
+        async with bot_in_loop(world, KF_ADMINS=BOSS, **PLATFORM):
+            link = await final_answer(await world.slack.command("accounts link", channel=CARE, user=BOSS))
+            assert "https://kf.example/wechat/platform/start?s=" in shown(link)
             await world.slack.command("accounts add", channel=CARE, user=BOSS)
             assert "AppID" in await modal_text(world.slack, BOSS)
             await world.slack.submit({"appid": ROSE, "handle": "rose", "channel": "C0ROSE00001"}, user=BOSS)

@@ -73,6 +73,7 @@ class Administration:
         views: Views,
         readers: Readers,
         clock: Clock,
+        make_link: Callable[[str], str] | None = None,
     ) -> None:
         """Keep what answers need.
 
@@ -80,6 +81,8 @@ class Administration:
             others: answers what is not for administrators.
             tenants: the accounts that this process watches.
             defined: what the environment and the file say of them, and of others.
+            make_link: returns the link with which an owner authorises the platform, for the person who asks for it;
+                None without a platform.
         """
         self._others = others
         self._tenants = tenants
@@ -90,6 +93,7 @@ class Administration:
         self._views = views
         self._readers = readers
         self._clock = clock
+        self._make_link = make_link
         self._context = RenderContext.from_settings(defined.settings)
 
     async def handle_command(self, command: Command, announce: Announce) -> Message | None:
@@ -104,6 +108,8 @@ class Administration:
             return refusal
         if request.verb is Verb.ADD:
             return await self._open_form(command, context)
+        if request.verb is Verb.LINK:
+            return self._link(command.user_id, context)
         return await self._guarded(self._ask(request, context), context)
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
@@ -167,6 +173,12 @@ class Administration:
         )
         shown = await self._views.open(command.trigger_id, form)
         return operation_refusals.too_late_to_open(context, typed=True) if isinstance(shown, ViewRefused) else None
+
+    def _link(self, user_id: str, context: RenderContext) -> Message:
+        if self._make_link is None:
+            return answers.no_platform(context)
+        log.info(LogEvent("link for an owner made", user=user_id))
+        return answers.owner_link(self._make_link(user_id), context)
 
     async def _ask(self, request: Administer, context: RenderContext) -> Message:
         """Ask for the confirmation of a change."""

@@ -73,6 +73,35 @@ def which_one(verb: Verb, context: RenderContext) -> Message:
     return _plain(title, context.say("Type {command}.", command=f"`/kf accounts {verb} @…`"), context)
 
 
+def owner_link(link: str, context: RenderContext) -> Message:
+    """Give the link with which an owner authorises the platform, and what the owner will see."""
+    title = context.say("Send this link to the owner of the account")
+    steps = [
+        context.say("It works for 24 hours, for any number of accounts. Forward it in WeChat, or by e-mail."),
+        context.say("The owner opens it, chooses the account, and confirms to WeChat that it may be managed."),
+        context.say(
+            "The page asks for customer service alone: permission set 6 for an Official Account, 19 for a Mini "
+            "Program. It must stay selected."
+        ),
+        context.say("No AppSecret is needed. You get a message here when the account is added."),
+    ]
+    blocks = [
+        builders.section(f"*{title}*\n```{escape(link)}```"),
+        builders.section("\n".join(f"• {step}" for step in steps)),
+    ]
+    return Message(context.paragraph(context.say("{what}.", what=title), steps[0], escape(link)), blocks)
+
+
+def no_platform(context: RenderContext) -> Message:
+    """Answer that there is no third-party platform that an owner could authorise."""
+    title = context.say("There is no third-party platform that an owner could authorise.")
+    step = context.say(
+        "Whoever runs the bot sets it up: PLATFORM_APPID and the settings beside it, as in {page}.",
+        page="docs/platform.md",
+    )
+    return _plain(title, step, context)
+
+
 def not_an_administrator(admins: Sequence[str], context: RenderContext) -> Message:
     """Refuse a person who may not change Official Accounts, and name those who may. No mention notifies."""
     people = context.some([mentions.mention(one) for one in admins], MOST_NAMED)
@@ -94,6 +123,7 @@ def with_administration(guide: Message, context: RenderContext) -> Message:
         "/kf accounts add": context.say("add an Official Account"),
         "/kf accounts pause @…": context.say("watch it no more"),
         "/kf accounts resume @…": context.say("watch it again"),
+        "/kf accounts link": context.say("get the link with which an owner authorises the platform"),
     }
     text = context.say("{commands}: for administrators.", commands=context.series([*commands]))
     return Message(context.paragraph(guide.text, text), [*guide.blocks, explained(commands)])
