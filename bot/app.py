@@ -13,7 +13,7 @@ from bot.fleet import Fleet
 from bot.health_log import HealthLog
 from bot.interaction_wiring import make_interactions, with_administration
 from bot.loops import AlertLoops
-from bot.readiness import problems_of_several, readiness
+from bot.readiness import about_platform, problems_of_several, readiness
 from bot.runtime.generations import Generation
 from bot.runtime.logs import LogEvent
 from bot.runtime.open_requests import OpenRequests
@@ -232,6 +232,9 @@ class Process:
         found = readiness([problem for tenant, problems in checked if tenant is first for problem in problems])
         if self._fleet.is_several:
             found = found._replace(problems=problems_of_several(checked))
+        if platform := self._fleet.platform:
+            line = about_platform(platform, self._fleet.shared.clock())
+            found = found._replace(problems=(*found.problems, line))
         opened = store is None or store.migrated
         return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 

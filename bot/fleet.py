@@ -9,7 +9,7 @@ from functools import cached_property
 
 from bot.blocks.tenant_label import TenantLabel
 from bot.delivery.dependencies import DefaultChannel
-from bot.health.facts import Problem, ProblemKind
+from bot.health.facts import PlatformFacts, Problem, ProblemKind
 from bot.health.rules import diagnose, fleet_may_be_silent
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import PASS_SECONDS
@@ -29,6 +29,7 @@ from bot.wiring import (
     account_services,
     build_shared,
     channel_services,
+    platform_incidents,
     shared_outages,
 )
 
@@ -74,6 +75,11 @@ class Fleet:
         for services in (self.first, *self.accounts.present()):
             services.status_reporter.note_receiving(receives=receives)
 
+    @property
+    def platform(self) -> PlatformFacts | None:
+        """Return what was last read of the third-party platform; None without one."""
+        return self.first.status_reporter.platform
+
     @cached_property
     def pace(self) -> float:
         """Return the seconds from one look for something to do to the next."""
@@ -106,7 +112,7 @@ class Fleet:
         if not self.is_several:
             return figures
         known, found = self._health.known, self._with_others(diagnose(figures.facts))
-        kinds = [{problem.kind for problem in problems if not problem.is_outage_of_all} for _, problems in found]
+        kinds = [{problem.kind for problem in problems if not problem.has_no_account} for _, problems in found]
         blocked = {
             tenant.settings.slack_alert_channel
             for (tenant, _), each in zip(found, kinds, strict=True)
@@ -179,7 +185,8 @@ async def build_fleet(
         shared = replace(
             shared,
             process=replace(shared.process, of_all=several, settings=digests),
-            outages=shared_outages(shared.settings, tenants[0]) if several and shared.store else None,
+            outages=shared_outages(shared.settings, first) if first and several and shared.store else None,
+            platform_incidents=platform_incidents(shared.settings, first) if first and shared.platform else None,
         )
         yield Fleet(shared, tenants)
 

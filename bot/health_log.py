@@ -26,12 +26,12 @@ class HealthLog:
 
         Args:
             found: the problems by the handle of an Official Account, "" for the only one. An outage
-                of all accounts is logged without a handle.
+                of all accounts, and trouble of the platform, is logged without a handle.
         """
         present: dict[tuple[str, ...], dict[str, Problem]] = {}
         for handle, problems in found.items():
             for problem in problems:
-                present.setdefault(problem.key, {})["" if problem.is_outage_of_all else handle] = problem
+                present.setdefault(problem.key, {})["" if problem.has_no_account else handle] = problem
         for key, known in self._known.items():
             still = present.get(key, {})
             _log({handle: problem for handle, problem in known.items() if handle not in still}, _end)

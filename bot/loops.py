@@ -64,9 +64,12 @@ class AlertLoops:
         self._delivering = task("delivery", self._deliver, min(DELIVERY_SECONDS, lease / 4))
         self._settling = task("operations", self._settle, self._settle_every)
         self._pruning = task("pruning", self._prune, pruning)
+        platform = fleet.shared.platform_incidents
+        self._of_platform = [task("platform", partial(platform.check, store), fleet.pace)] if platform else []
 
     def tasks(self) -> list[PeriodicTask]:
-        return [self._watching, self._timing, self._delivering, self._settling, self._pruning]
+        alerts = [self._watching, self._timing, self._delivering, self._settling, self._pruning]
+        return [*alerts, *self._of_platform]
 
     def _task(self, name: str, step: Callable[[], Coroutine[Any, Any, float | None]], every: float) -> PeriodicTask:
         # The watcher migrates the store; the others wait for that.

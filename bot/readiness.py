@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from bot.blocks.answers.diagnosis import plain_words
-from bot.health.facts import Problem, ProblemKind
+from bot.blocks.answers.diagnosis import ENGLISH, plain_words
+from bot.blocks.answers.platform_facts import platform_parts
+from bot.health.facts import PlatformFacts, Problem, ProblemKind
 from bot.health.grouping import grouped
 from bot.tenants.model import Tenant, handles
 from bot.text import many
@@ -23,17 +25,22 @@ def readiness(problems: Sequence[Problem]) -> Readiness:
     )
 
 
+def about_platform(platform: PlatformFacts, now: datetime) -> str:
+    """Return a line on the third-party platform: the age of its ticket, and its accounts by state."""
+    return f"Platform: {', '.join(platform_parts(platform, now, ENGLISH.as_text))}"
+
+
 def problems_of_several(checked: Iterable[tuple[Tenant, Sequence[Problem]]]) -> tuple[str, ...]:
     """Return a line for each problem: which account has it, or how many, with some of their handles.
 
-    An outage of all accounts needs no handle.
+    An outage of all accounts, and trouble of the platform, needs no handle.
     """
     lines = []
     for group in grouped(checked):
         if group.problem.kind.startswith("store_"):  # the reason why nothing is ready
             continue
         words, tenants = " ".join(plain_words(group.problem)), group.accounts
-        if group.problem.is_outage_of_all:
+        if group.problem.has_no_account:
             lines.append(words)
         elif len(tenants) == 1:
             lines.append(f"{tenants[0].title}: {words}")

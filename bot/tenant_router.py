@@ -59,7 +59,13 @@ class TenantRouter:
         context = RenderContext.from_settings(shared.settings)
         may_operate = shared.operators.people.include
         self._answers = FleetAnswers(
-            shared.store, shared.readers, shared.clock, context, fleet.problems, may_operate=may_operate
+            shared.store,
+            shared.readers,
+            shared.clock,
+            context,
+            fleet.problems,
+            may_operate=may_operate,
+            platform=lambda: fleet.platform,
         )
 
     def _make(self, appid: str) -> InteractionServices:

@@ -63,6 +63,7 @@ from wechat_kf.connections import SeparateConnections
 
 if TYPE_CHECKING:
     from bot.platform.services import AuthorizerTokens, PlatformServices
+    from bot.watcher.platform_incidents import PlatformIncidents
 
 UNREGISTER_SECONDS = 0.5  # the host waits
 
@@ -95,6 +96,7 @@ class SharedServices:
     heartbeat: Heartbeat | None = None
     outages: SharedOutages | None = None  # None for a single account
     platform: PlatformServices | None = None  # None without a third-party platform
+    platform_incidents: PlatformIncidents | None = None  # of the same
     tokens: dict[str, StableToken | ServiceToken] = field(default_factory=dict)  # by AppID, as they are needed
     policies: dict[tuple[str, ...], AccessPolicy] = field(default_factory=dict)  # by the viewers that are named
 
@@ -316,6 +318,8 @@ def account_services(
         slack_trouble=lambda: shared.slack_answers.trouble,
         digests=process.settings,
         is_one_of_several=process.of_all,
+        state=tenant.state,
+        is_of_platform=tenant.source == Source.PLATFORM,
     )
     services = Services(
         shared,
@@ -393,8 +397,19 @@ def shared_outages(settings: Settings, first: Tenant) -> SharedOutages:
         settings: of the deployment; their notices appear in its channel.
         first: the account that posts these notices.
     """
-    notices = CommonNotices(_recorder(first), settings.slack_alert_channel)
+    notices = _common_notices(settings, first)
     return SharedOutages(notices, timedelta(seconds=settings.poll_seconds), settings.polls_per_second)
+
+
+def platform_incidents(settings: Settings, first: Tenant) -> PlatformIncidents:
+    """Build what posts the notices about the third-party platform. The arguments are those of `shared_outages`."""
+    from bot.watcher.platform_incidents import PlatformIncidents  # most installations have no platform
+
+    return PlatformIncidents(settings.platform_appid, _common_notices(settings, first))
+
+
+def _common_notices(settings: Settings, first: Tenant) -> CommonNotices:
+    return CommonNotices(_recorder(first), settings.slack_alert_channel)
 
 
 def _add_alerts(

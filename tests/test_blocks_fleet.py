@@ -424,9 +424,22 @@ def test_status_shows_an_outage_of_all_accounts_once():
     down = Incident("source_down-all-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
     outage = Problem(ProblemKind.WECHAT_DOWN, NOW, incident=down, is_outage_of_all=True)
     refused = Problem(ProblemKind.WECHAT_CONFIG, NOW, incident=DOWN)
-    message = fleet_status([(KIOSK, [refused])], 3, HARBOUR, CONTEXT, outage)
+    message = fleet_status([(KIOSK, [refused])], 3, HARBOUR, CONTEXT, [outage])
     assert shown(message)[0] == "⚠️ 3 Official Accounts · WeChat does not answer"
     assert shown(message)[1] == "*All Official Accounts*\nWeChat does not answer"
     assert "夜班亭" in shown(message)[3]
     assert "Harbour Tea" not in message.text
+    assert_fit(message)
+
+
+def test_status_shows_trouble_of_the_platform_once_and_what_is_known_of_it():
+    fails = Incident("platform_problem-1", Cause.PLATFORM_PROBLEM, NOW, ErrorDetails("NoTicket"))
+    shared = [Problem(ProblemKind.PLATFORM_FAILING, NOW, incident=fails)]
+    known = ("last ticket 40 min ago", "2 watched")
+    message = fleet_status([], 3, HARBOUR, CONTEXT, shared, known)
+    assert shown(message)[0] == "⚠️ 3 Official Accounts · WeChat sends the platform no tickets"
+    assert shown(message)[1] == "*All Official Accounts of the platform*\nWeChat sends the platform no tickets"
+    assert "Platform: last ticket 40 min ago, 2 watched" in shown(message)
+    assert "All Official Accounts of the platform: WeChat sends the platform no tickets." in message.text
+    assert message.text.endswith("Platform: last ticket 40 min ago, 2 watched.")
     assert_fit(message)

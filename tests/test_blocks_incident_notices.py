@@ -35,7 +35,7 @@ BROKEN = ErrorDetails.of(ResponseError("unexpected kf_list"))
 ADDRESS = ErrorDetails.of(api_error(40164, "invalid ip", rid=RID, address="203.0.113.7"))
 QUOTA = ErrorDetails.of(api_error(45009, "reach max api daily quota limit", rid=RID))
 SKEW = ErrorDetails("ClockSkew", detail="4 min")
-ABOUT_WECHAT = [cause for cause in Cause if cause is not Cause.CLOCK_PROBLEM]
+ABOUT_WECHAT = [cause for cause in Cause if cause not in (Cause.CLOCK_PROBLEM, Cause.PLATFORM_PROBLEM)]
 
 
 def notice(

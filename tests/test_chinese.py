@@ -13,10 +13,12 @@ from bot.accounts import AccountRow
 from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import AccountStatus, Episode, EpisodeState
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.alerting.platform_faults import NO_TICKET, RIVAL
 from bot.blocks import times
-from bot.blocks.answers import operation_refusals, replies
+from bot.blocks.answers import administration, operation_refusals, replies
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.diagnosis import explain
+from bot.blocks.answers.fleet import accounts_page
 from bot.blocks.answers.history import WHY_BY_CODE, history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
@@ -27,6 +29,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.problems import explain_error, read_failure
 from bot.blocks.times import date
 from bot.demo import blockkit
+from bot.fleet_overview import TenantName, TenantOverview
 from bot.health.facts import Problem, ProblemKind
 from bot.language import Language
 from bot.operations.history import AccountHistoryPage, EpisodeNote, NoteKind
@@ -34,6 +37,8 @@ from bot.operations.model import Availability, EndReason, OperationKind, Operati
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from bot.slack.error_codes import CODES
+from bot.tenant_requests import AccountsOverview
+from bot.tenant_states import AUTHORISATION, NotPolledError
 from tests.conftest import NOW
 from tests.episodes import episode, leads, problem, user_action
 from tests.modals import every_modal
@@ -56,15 +61,17 @@ SNOOZED = replace(MEI, until=NOW + 4 * HOUR)
 
 # What stays as it is: commands, code, settings, IDs and accounts, the own words of WeChat, Slack and the log.
 KEPT = re.compile(
-    r"/kf( (list|find|show|invite|add|rename|delete|history|status|help|attention|chen\S*|dee"
+    r"/kf( accounts (add|link|pause|resume)"
+    r"| (list|find|show|invite|add|rename|delete|history|status|help|attention|chen\S*|dee"
     r"|(rejected|expired|expiring|waiting|idle|bound)[、]?)+)*"
     r"|/invite @wechat-kf|```[^`]*```|`[^`]*`|<[!@#][^>]*>|\S*@\S+|\w*•••\w*|[A-Z0-9]+_[A-Z0-9_]+|C0\w+"
-    r"|日志中的 \*?row failed\*? 一行|(web|worker) 进程|启动 python -m bot (web|worker)|改由 worker|/slack/\w+"
+    r"|日志中的 \*?row failed\*? 一行|(web|worker) 进程|启动 python -m bot (web|worker)|python -m bot doctor"
+    r"|改由 worker|/slack/\w+|docs/platform\.md"
     r"|(hooks\.)?slack(-status)?\.com|errcode|rid( \S+)?|AppSecret|AppID|API IP|access_token|stable_token"
     r"|refresh_token"
     r"|OpenID|HTTP|NTP|UTF8?|UTC|JPG|JSON|https?\S+|KF|Slack|PostgreSQL|SQLite|bot token|token|manifest|xoxb-…"
     r"|Request URL|Interactivity|Socket Mode|Signing Secret|Basic Information|Heroku|Fly|Railway|Render|Fixie"
-    r"|QuotaGuard Static|fly ips allocate-egress|grant_type|的 ticket|quota/get|返回 success|的 media|kf_\w+"
+    r"|QuotaGuard Static|fly ips allocate-egress|grant_type|ticket|quota/get|返回 success|的 media|kf_\w+"
     r"|IP (列表|白名单|地址)|出口 IP|频道的 ID|\w+_(example|\d+)|ALERTS(=on|=off| 已关闭)|WECHAT_\w+"
     r"|invalid ip [0-9.]+"
     # the words of states in the help, each before its Chinese
@@ -146,6 +153,9 @@ def notices(context: RenderContext) -> Iterator[Message]:
         yield render(MessageKind.INCIDENT, {}, [], Incident("1", cause, NOW, fault, over), context)
         facts = {"cause": cause.value, "over": bool(over), "seconds": 3600, "fault": vars_of(fault)}
         yield render(MessageKind.INCIDENT_REPLY, facts, [], None, context)
+    for kind, over in product((NO_TICKET, RIVAL), (None, NOW + HOUR)):
+        of_platform = Incident("1", Cause.PLATFORM_PROBLEM, NOW, ErrorDetails(kind), over)
+        yield render(MessageKind.INCIDENT, {"accounts": 2}, [], of_platform, context)
     yield render(MessageKind.ALERT, {}, [], None, context)
 
 
@@ -190,6 +200,11 @@ def failures(context: RenderContext) -> Iterator[Message]:
 
 def answers(context: RenderContext) -> Iterator[Message]:
     simple = (replies.out_of_date, replies.restarting, replies.reading, replies.failed, replies.database_away)
+    yield administration.owner_link("https://kf.example.com/wechat/platform/start?s=abc", context)
+    yield administration.no_platform(context)
+    for state in AUTHORISATION:
+        failed = explain_error(NotPolledError(state), context)
+        yield read_failure(failed, NOW, context, retry="v1:overview", last_good=None)
     refusals = (replies.admission_not_checked, replies.not_a_member, replies.membership_not_checked)
     for answer in (*simple, *refusals, replies.guide):
         yield answer(context)
@@ -214,6 +229,10 @@ def answers(context: RenderContext) -> Iterator[Message]:
 
 def reports(context: RenderContext) -> Iterator[Message]:
     yield status_answer(WELL, NOW, context)
+    for state in AUTHORISATION:
+        yield status_answer(replace(WELL, state=state), NOW, context)
+        about = [TenantOverview(TenantName("wx", "harbour_tea", "微光"), state=state)]
+        yield accounts_page(about, AccountsOverview(tenant_state=state), NOW, context)
     for fault in FAULTS:
         facts = replace(fault.known, failed_rows=("bo@harbour_tea",), refused=1, unconfirmed=2, failed=1)
         for shown in (fault.known, replace(facts, pending=3, oldest_pending=NOW - HOUR)):

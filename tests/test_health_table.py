@@ -12,6 +12,7 @@ import pytest
 
 from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.alerting.platform_faults import NO_TICKET
 from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
@@ -20,6 +21,7 @@ from bot.doctor.store import REMEDIES
 from bot.health.facts import (
     FailedReplies,
     HealthFacts,
+    PlatformFacts,
     Problem,
     ProblemKind,
     Receivers,
@@ -197,6 +199,14 @@ FAULTS = [
         {"incident": wechat(Cause.CONFIG_PROBLEM, kind="SetupError", errcode=40164), "failed_polls": 1},
         "WeChat refused this server’s address",
         "asks WeChat again",
+        ERROR,
+        silent=False,
+    ),
+    Case(
+        K.PLATFORM_FAILING,
+        {"platform": PlatformFacts(incident=wechat(Cause.PLATFORM_PROBLEM, kind=NO_TICKET))},
+        "WeChat sends the platform no tickets",
+        "reaches PLATFORM_URL",
         ERROR,
         silent=False,
     ),

@@ -26,6 +26,7 @@ class Cause(StrEnum):
     SOURCE_DOWN = "source_down"  # WeChat does not answer, or not in the documented form
     CONFIG_PROBLEM = "config_problem"  # only a person can fix it
     QUOTA = "quota"  # until tomorrow, in Shanghai
+    PLATFORM_PROBLEM = "platform_problem"  # of all accounts that authorise the third-party platform
     CLOCK_PROBLEM = "clock_problem"  # this machine's clock and WeChat's differ
 
 
@@ -207,13 +208,17 @@ def backoff(error: KfError, failed_polls: int, poll: timedelta, now: datetime) -
     """Return the wait after a failed poll, at least the interval. A spent quota: until midnight in Shanghai."""
     cause = cause_of(error)
     if cause is Cause.QUOTA:
-        local = now.astimezone(SHANGHAI)
-        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return max(poll, midnight - local)
+        return max(poll, next_midnight(now) - now)
     if cause is Cause.CONFIG_PROBLEM:
         return max(poll, SETUP_WAIT)
     doubled: timedelta = poll * 2 ** min(failed_polls, 10)
     return max(poll, min(doubled, poll * 10, LONGEST_WAIT))
+
+
+def next_midnight(now: datetime) -> datetime:
+    """Return when WeChat renews a quota: at midnight in Shanghai."""
+    local = now.astimezone(SHANGHAI)
+    return (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def cause_of(error: KfError) -> Cause:

@@ -5,12 +5,14 @@ Log, `/readyz`, metrics, heartbeat, `/kf status` and doctor render the problems 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Incident
+from bot.tenant_states import TenantState
 
 
 class ProblemKind(StrEnum):
@@ -30,6 +32,7 @@ class ProblemKind(StrEnum):
     SLACK_UNREACHABLE = "slack_unreachable"  # no usable response
     POLL_OVERDUE = "poll_overdue"
     WECHAT_DOWN = "wechat_down"
+    PLATFORM_FAILING = "platform_failing"  # the third-party platform: no ticket, no token, or a wrong setting
     WECHAT_CONFIG = "wechat_config"
     WECHAT_QUOTA = "wechat_quota"
     ROWS_FAILED = "rows_failed"  # given up: they cannot be rendered or stored
@@ -72,8 +75,9 @@ _WARNINGS = {
     ProblemKind.REPLIES_FAILING,
     ProblemKind.REQUESTS_REJECTED,
 }
-# Problems of the processes, of their store and of their answers, which all Official Accounts share.
+# Problems of the processes, of their store, of their answers and of the platform, which Official Accounts share.
 OF_ALL = {
+    ProblemKind.PLATFORM_FAILING,
     *(kind for kind in ProblemKind if kind.startswith("store_")),
     ProblemKind.ACCOUNTS_UNREAD,
     ProblemKind.NO_COMMAND_RECEIVER,
@@ -134,6 +138,15 @@ class FailedReplies:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformFacts:
+    """What is known of the third-party platform."""
+
+    ticket_at: datetime | None = None  # when the last one arrived
+    incident: Incident | None = None  # only while it lasts
+    accounts: Mapping[TenantState, int] = field(default_factory=dict)  # that authorise it, by state
+
+
+@dataclass(frozen=True, slots=True)
 class HealthFacts:
     """Everything known at one moment, in plain values. None, empty or zero: unknown, or absent."""
 
@@ -151,6 +164,7 @@ class HealthFacts:
     failing_since: datetime | None = None
     incident: Incident | None = None
     breaker: CircuitBreaker | None = None  # of several Official Accounts; None for a single one
+    platform: PlatformFacts | None = None  # None without a third-party platform
     clock_incident: Incident | None = None
     slack: SlackTrouble | None = None
     pending: int = 0
@@ -201,6 +215,11 @@ class Problem:
     alerts: bool = True  # False: none is ever posted
     incident: Incident | None = field(default=None, repr=False)
     is_outage_of_all: bool = False
+
+    @property
+    def has_no_account(self) -> bool:
+        """Return whether it is shown without the name of the Official Account that reports it."""
+        return self.is_outage_of_all or self.kind is ProblemKind.PLATFORM_FAILING
 
     @property
     def concerns_all(self) -> bool:

@@ -58,7 +58,9 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
     if facts.alerts and facts.is_polled:
         found += _of_polls(facts)
     if facts.alerts:
-        found += [*_of_polls(facts), *_of_alerts(facts)]
+        found += _of_alerts(facts)
+    if facts.alerts and facts.platform and (incident := facts.platform.incident):
+        found.append(Problem(ProblemKind.PLATFORM_FAILING, incident.began_at, incident=incident))
     return tuple(sorted(found, key=lambda problem: order.index(problem.kind)))
 
 

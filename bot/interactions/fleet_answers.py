@@ -16,9 +16,10 @@ from bot.blocks.answers.fleet_invitations import all_page
 from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
 from bot.blocks.answers.fleet_rows import title_of
 from bot.blocks.answers.fleet_status import fleet_status
+from bot.blocks.answers.platform_facts import platform_parts
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName, TenantOverview, nearest_tenants
-from bot.health.facts import Problem
+from bot.health.facts import PlatformFacts, Problem
 from bot.interactions.readers import Readers
 from bot.interactions.rerun import suggestion_of
 from bot.ports import Block, Clock, Message
@@ -48,6 +49,7 @@ class FleetAnswers:
         context: RenderContext,
         problems: Callable[[], Awaitable[Sequence[tuple[Tenant, Sequence[Problem]]]]],
         may_operate: Callable[[str], Awaitable[bool | None]],
+        platform: Callable[[], PlatformFacts | None] = lambda: None,
     ) -> None:
         """Keep what answers need.
 
@@ -55,6 +57,7 @@ class FleetAnswers:
             context: that of a reader whose language is not known.
             problems: returns the accounts that have problems, and these, and does not raise.
             may_operate: returns whether a person may change accounts.
+            platform: returns what was last read of the third-party platform, if there is one.
         """
         self._store = store
         self._readers = readers
@@ -62,6 +65,7 @@ class FleetAnswers:
         self._context = context
         self._problems = problems
         self._may_operate = may_operate
+        self._platform = platform
         self._names: dict[str, TenantName] = {}  # by AppID: to fold a name takes longer than all the rest
 
     async def answer(self, request: FleetRequest, tenants: Sequence[Tenant], user_id: str) -> Message:
@@ -111,17 +115,18 @@ class FleetAnswers:
         return replies.guide(await self._reader(user_id), topic, operations=operations, handle=handle)
 
     async def status(self, tenants: Sequence[Tenant], user_id: str) -> Message:
-        """Return which of the accounts have a problem, and an outage of all, which may be that of another."""
+        """Return which of the accounts have a problem, and the problems of all, which another may report."""
         found, visible = await self._problems(), {tenant.appid for tenant in tenants}
-        outage = next((one for _, problems in found for one in problems if one.is_outage_of_all), None)
+        shared = [one for _, problems in found for one in problems if one.has_no_account]
         own = [
-            (self._name(tenant), [one for one in problems if not one.is_outage_of_all])
+            (self._name(tenant), [one for one in problems if not one.has_no_account])
             for tenant, problems in found
             if tenant.appid in visible
         ]
         troubled = [(name, problems) for name, problems in own if problems]
-        context = await self._reader(user_id)
-        return fleet_status(troubled, len(tenants), self._name(tenants[0]), context, outage)
+        context, platform = await self._reader(user_id), self._platform()
+        words = platform_parts(platform, self._clock(), context) if platform else ()
+        return fleet_status(troubled, len(tenants), self._name(tenants[0]), context, shared, words)
 
     async def no_such_account(self, word: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Answer a handle that none of the accounts has which the person may see."""

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
-from bot.health.facts import HealthFacts, Receivers, SlackTrouble
+from bot.health.facts import HealthFacts, PlatformFacts, Receivers, SlackTrouble
 from bot.store import episodes, operations, poll_state, processes, slack_state, source, stats
-from bot.store.database import Store
+from bot.store.database import Store, Tx
 from bot.store.operations import Refusal
 from bot.store.poll_state import PollState
 from bot.store.processes import ProcessInfo
@@ -32,10 +32,17 @@ class StoreReading:
     refusal: Refusal | None  # of an operation
     slack: SlackTrouble | None = None
     breaker: CircuitBreaker | None = None
+    platform: PlatformFacts | None = None
 
 
-async def read_store(store: Store, quiet: QuietHours | None, *, is_one_of_several: bool = False) -> StoreReading:
-    """Read everything that health and status are computed from; of several accounts also what concerns them all."""
+async def read_store(
+    store: Store, quiet: QuietHours | None, *, is_one_of_several: bool = False, platform_appid: str = ""
+) -> StoreReading:
+    """Read everything that health and status are computed from; of several accounts also what concerns them all.
+
+    Args:
+        platform_appid: of the third-party platform; "" without one.
+    """
     async with store.begin() as tx:
         queue = await stats.queue_stats(tx, tx.now)
         return StoreReading(
@@ -49,7 +56,15 @@ async def read_store(store: Store, quiet: QuietHours | None, *, is_one_of_severa
             refusal=await operations.refusal(tx),
             slack=await slack_state.load(tx),
             breaker=await source.load(tx) if is_one_of_several else None,
+            platform=await _platform(tx, platform_appid) if platform_appid else None,
         )
+
+
+async def _platform(tx: Tx, appid: str) -> PlatformFacts:
+    from bot.store import platform_health  # only a platform needs it
+
+    health = await platform_health.load(tx, appid)
+    return PlatformFacts(health.pushed_at, health.lasting, await platform_health.accounts(tx, appid))
 
 
 def audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
@@ -62,7 +77,8 @@ def audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
 def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
     """Return the facts with those of the store."""
     slack = reading.slack or known.slack
-    known = replace(known, now=reading.now, process_skew=reading.process_skew, slack=slack, breaker=reading.breaker)
+    known = replace(known, now=reading.now, process_skew=reading.process_skew, slack=slack)
+    known = replace(known, breaker=reading.breaker, platform=reading.platform)
     found = with_state(known, reading.state)
     return with_queue(found, reading.queue, reading.overdue)
 

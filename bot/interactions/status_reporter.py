@@ -11,6 +11,7 @@ from bot.alerting.episode import Episode, EpisodeState
 from bot.health.facts import (
     FailedReplies,
     HealthFacts,
+    PlatformFacts,
     Problem,
     ProblemKind,
     Receivers,
@@ -31,6 +32,7 @@ from bot.store import claims, episodes, processes, stats
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
+from bot.tenant_states import TenantState
 from wechat_kf import KfAccount
 
 STORE_SECONDS = 2  # an unreachable store must not delay `/kf status`
@@ -55,6 +57,8 @@ class StatusReporter:
         digests: Mapping[str, str] | None = None,
         *,
         is_one_of_several: bool = False,
+        state: TenantState = TenantState.ACTIVE,
+        is_of_platform: bool = False,
     ) -> None:
         """Keep what the state is read from.
 
@@ -65,6 +69,8 @@ class StatusReporter:
             slack_trouble: returns the last failure of Slack to answer this process's questions.
             digests: of the settings that all processes must share; None for those of `settings`.
             is_one_of_several: an outage of WeChat may be that of all accounts.
+            state: of the account.
+            is_of_platform: it authorises the third-party platform.
         """
         self.store = store
         self.settings = settings
@@ -76,6 +82,9 @@ class StatusReporter:
         self._slack_trouble = slack_trouble
         self._digests = settings.shared_digests if digests is None else digests
         self._is_one_of_several = is_one_of_several
+        self._state = state
+        self._is_of_platform = is_of_platform
+        self.platform: PlatformFacts | None = None  # as last read
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
         self._unreadable: StoreTrouble | None = None
@@ -139,6 +148,8 @@ class StatusReporter:
         """Return what `/kf status` shows."""
         settings, store = self.settings, self.store
         facts, reading = await self._read(STORE_SECONDS)
+        if self._is_one_of_several and not self._is_of_platform:
+            facts = replace(facts, platform=None)
         known = Status(
             version=__version__,
             facts=facts,
@@ -148,6 +159,7 @@ class StatusReporter:
             leads=settings.alert_leads,
             quiet=settings.quiet,
             operations=_operations(settings, store, reading),
+            state=self._state,
         )
         if reading is None:
             return known
@@ -225,8 +237,13 @@ class StatusReporter:
         if not self.store.appid:  # no owner has authorised the platform yet
             return replace(known, alerts=False, store=self._trouble_known), None
         try:
-            several, quiet = self._is_one_of_several, self.settings.quiet
-            reading = await with_timeout(read_store(self.store, quiet, is_one_of_several=several), within)
+            work = read_store(
+                self.store,
+                self.settings.quiet,
+                is_one_of_several=self._is_one_of_several,
+                platform_appid=self.settings.platform_appid,
+            )
+            reading = await with_timeout(work, within)
         except Exception as exc:  # a row that this release cannot handle, too
             fault = _fault_of(exc)
             if fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):
@@ -245,7 +262,7 @@ class StatusReporter:
             self._none_since = None if facts.receivers.count else self._none_since or facts.now
             none_since = self._none_since if self._process else None
             facts = replace(facts, receivers=replace(facts.receivers, none_since=none_since))
-        self._unreadable, self._polled_at = None, facts.polled_at
+        self._unreadable, self._polled_at, self.platform = None, facts.polled_at, facts.platform
         self._faulty = self._trouble(self.store.fault) if self.store.fault else None
         return replace(facts, store=self._trouble_known), reading
 
@@ -270,6 +287,7 @@ class StatusReporter:
         return HealthFacts(
             now=self.clock(),
             alerts=self.store is not None,
+            is_polled=self._state.is_polled,
             started_at=process.started_at if process else None,
             written_at=self._written_at,
             poll=timedelta(seconds=settings.poll_seconds),

@@ -157,6 +157,10 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
     if ages:
         help_ = "Since the last good read of WeChat; before the first one, since the start. Of several, the oldest."
         yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, max(ages).total_seconds())
+    if facts.platform and facts.platform.ticket_at:
+        help_ = "Since the last ticket of the third-party platform arrived."
+        age = max(0.0, (facts.now - facts.platform.ticket_at).total_seconds())
+        yield GaugeMetricFamily("wechat_kf_platform_ticket_age_seconds", help_, age)
     if overdue := figures.overdue:
         help_ = "Polls that are due and that no process has begun."
         yield GaugeMetricFamily("wechat_kf_overdue_polls", help_, overdue.number)

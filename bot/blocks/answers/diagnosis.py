@@ -9,6 +9,7 @@ from bot.alerting.incidents import Incident
 from bot.blocks.answers.host_problems import explain_host_problem
 from bot.blocks.channel.incident_notices import incident_title, may_be_old
 from bot.blocks.context import RenderContext
+from bot.blocks.platform_problems import explain_platform
 from bot.blocks.problems import Explanation
 from bot.blocks.slack_refusals import see_log, slack_refusal
 from bot.blocks.times import exact_span
@@ -29,6 +30,8 @@ def explain(problem: Problem, context: RenderContext = ENGLISH, channel: str | N
     """
     if explanation := explain_host_problem(problem, context):
         return explanation
+    if problem.kind is ProblemKind.PLATFORM_FAILING and problem.incident:
+        return explain_platform(problem.incident.fault, context)
     if problem.incident:
         return _incident(problem.kind, problem.incident, context)
     return _EXPLAIN[problem.kind](problem, channel, context)

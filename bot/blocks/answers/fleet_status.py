@@ -28,7 +28,8 @@ def fleet_status(
     total: int,
     example: TenantName,
     context: RenderContext,
-    outage: Problem | None = None,
+    shared: Sequence[Problem] = (),
+    platform: Sequence[str] = (),
 ) -> Message:
     """Render which Official Accounts have a problem, each with its worst one, or that all work.
 
@@ -37,32 +38,36 @@ def fleet_status(
     Args:
         total: the number of all accounts, those without a problem included.
         example: one of them.
-        outage: of all of them, which is no problem of each.
+        shared: the problems of all of them, or of all of the platform, which each of them does not have.
+        platform: what is known of the third-party platform, in words.
     """
-    title = _title(len(troubled), total, outage, context)
-    icon = builders.TROUBLE if troubled or outage else builders.FINE
+    title = _title(len(troubled), total, shared, context)
+    icon = builders.TROUBLE if troubled or shared else builders.FINE
     groups = grouped(troubled) if len(troubled) > SHOWN else []
     rows = [block for group in groups[:SHOWN] for block in _group(group, context)]
     if not groups:
         rows = [block for tenant, problems in troubled for block in _row(tenant, problems[0], context)]
     blocks = [
         builders.header(f"{icon} {title}"),
-        *(_of_all(outage, context) if outage else ()),
+        *(block for problem in shared for block in _of_all(problem, context)),
         *rows,
         builders.actions(builders.refresh(actions.encode(ShowStatus()), context)),
+        *([builders.context(_about_platform(platform, context))] if platform else []),
         builders.context(_hint(example, context)),
     ]
     sentences = _of_groups(groups, context.as_text) if groups else _of_accounts(troubled, context.as_text)
-    if outage:
-        name, what = context.as_text.say("All Official Accounts"), " ".join(plain_words(outage, context.as_text))
-        sentences.insert(0, context.as_text.say("{name}: {what}", name=name, what=what))
+    for place, problem in enumerate(shared):
+        name, what = _concerned(problem, context.as_text), " ".join(plain_words(problem, context.as_text))
+        sentences.insert(place, context.as_text.say("{name}: {what}", name=name, what=what))
+    if platform:
+        sentences.append(context.as_text.say("{what}.", what=_about_platform(platform, context.as_text)))
     plain = context.as_text.paragraph(context.as_text.say("{what}.", what=title), *sentences)
     return Message(context.as_text.plain(plain), blocks)
 
 
-def _title(troubled: int, total: int, outage: Problem | None, context: RenderContext) -> str:
-    if outage:
-        return f"{many_tenants(total, context)} · {explain(outage, context, '').title}"
+def _title(troubled: int, total: int, shared: Sequence[Problem], context: RenderContext) -> str:
+    if shared:
+        return f"{many_tenants(total, context)} · {explain(shared[0], context, '').title}"
     if not troubled:
         return f"{many_tenants(total, context)} · {context.say('Working normally')}"
     return context.count(
@@ -73,10 +78,20 @@ def _title(troubled: int, total: int, outage: Problem | None, context: RenderCon
     )
 
 
-def _of_all(outage: Problem, context: RenderContext) -> list[Block]:
-    words = explain(outage, context, "")
-    head = builders.section(f"*{context.say('All Official Accounts')}*\n{words.title}")
+def _of_all(problem: Problem, context: RenderContext) -> list[Block]:
+    words = explain(problem, context, "")
+    head = builders.section(f"*{_concerned(problem, context)}*\n{words.title}")
     return [head, builders.context(context.say("*Next:* {step}", step=words.next))]
+
+
+def _concerned(problem: Problem, context: RenderContext) -> str:
+    if problem.is_outage_of_all:
+        return context.say("All Official Accounts")
+    return context.say("All Official Accounts of the platform")
+
+
+def _about_platform(words: Sequence[str], context: RenderContext) -> str:
+    return context.say("Platform: {facts}", facts=context.clauses(words))
 
 
 def _row(tenant: TenantName, problem: Problem, context: RenderContext) -> list[Block]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bot.alerting.incidents import Incident
 from bot.blocks import mentions
 from bot.blocks.answers.diagnosis import lost_words, names_of
+from bot.blocks.answers.platform_facts import platform_parts
 from bot.blocks.channel.incident_notices import past_incident_title
 from bot.blocks.context import RenderContext
 from bot.blocks.slack_refusals import slack_refusal
@@ -38,6 +39,11 @@ def status_facts(status: Status, now: datetime, context: RenderContext) -> Itera
     health, term, text = status.facts, context.term, context.as_text
     yield _wechat(status, now, context)
     yield _token(status, now, context)
+    if health.platform:
+        words = [one.clauses(platform_parts(health.platform, now, one)) for one in (context, text)]
+        title = term("field", "Platform")
+        plain = text.say("{title}: {value}.", title=title, value=words[1])
+        yield Fact(title, words[0], plain, health.platform.incident is not None)
     clock = health.clock_incident
     if clock and not clock.resolved_at:
         skew = context.say("{span} off WeChat’s", span=stored_span(clock.fault.detail, context))

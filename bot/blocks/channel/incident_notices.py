@@ -14,6 +14,7 @@ from bot.alerting.circuit_breaker import PROBE_INTERVAL
 from bot.alerting.incidents import LONGEST_WAIT, SETUP_WAIT, Cause, ErrorDetails, Incident, cause_of
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
+from bot.blocks.platform_problems import explain_platform
 from bot.blocks.problems import (
     Explanation,
     explain_attempts,
@@ -45,6 +46,7 @@ _IN_SHORT: Mapping[str, str] = {
     Cause.SOURCE_DOWN: gettext_noop("{what}, so states may be old."),
     Cause.CONFIG_PROBLEM: gettext_noop("{what}, so new rejections go unseen."),
     Cause.QUOTA: gettext_noop("{what}, so new rejections go unseen."),
+    Cause.PLATFORM_PROBLEM: gettext_noop("{what}."),
     Cause.CLOCK_PROBLEM: gettext_noop("{what}, so reminders come too early or too late."),
 }
 
@@ -76,7 +78,11 @@ def _reply(payload: Mapping[str, Any], context: RenderContext) -> Message:
             text = context.say("The clock is right again.")
         else:
             length = span(timedelta(seconds=payload["seconds"]), context)
-            text = context.say("WeChat answers again, after {span}.", span=length)
+            text = (
+                context.say("The platform works again, after {span}.", span=length)
+                if cause == Cause.PLATFORM_PROBLEM
+                else context.say("WeChat answers again, after {span}.", span=length)
+            )
         return Message(text, [builders.section(f"{builders.FINE} {text}")])
     explanation = explain_incident(ErrorDetails(**payload["fault"]), cause, context)
     words = " · ".join([explanation.title, *explanation.facts])
@@ -108,11 +114,16 @@ def explain_old_states(error: KfError, context: RenderContext) -> Explanation:
 
 def _lasting(incident: Incident, explanation: Explanation, context: RenderContext, accounts: int) -> Message:
     cause = incident.cause
-    check = builders.button(context.say("Check now"), actions.CHECK_NOW, actions.encode(CheckNow(cause)))
     facts = [context.say("Since {when}", when=date(incident.began_at, context))]
+    if cause not in (Cause.CLOCK_PROBLEM, Cause.PLATFORM_PROBLEM):
+        facts.append(next_poll(cause, context, accounts))
     if cause != Cause.CLOCK_PROBLEM:
-        facts += [next_poll(cause, context, accounts), *explanation.facts]
+        facts += explanation.facts
     place = explanation.place
+    buttons = [builders.link(place, context)] if place else []
+    if cause != Cause.PLATFORM_PROBLEM:  # which is not that of one account
+        check = builders.button(context.say("Check now"), actions.CHECK_NOW, actions.encode(CheckNow(cause)))
+        buttons.insert(0, check)
     return Message(
         explanation.plain_text(context, _IN_SHORT[cause]),
         [
@@ -122,7 +133,7 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
                 f"{explanation.shown(context)}"
             ),
             builders.context(" · ".join(facts)),
-            builders.actions(check, *([builders.link(place, context)] if place else [])),
+            *([builders.actions(*buttons)] if buttons else []),
         ],
     )
 
@@ -133,7 +144,8 @@ def consequence(
     """Write what an incident means for alerts."""
     # An errcode that is not a known problem is explained by WeChat's own words only.
     own_words = cause == Cause.SOURCE_DOWN and fault.errcode is not None
-    why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
+    has_own_words = own_words or cause in (Cause.CLOCK_PROBLEM, Cause.PLATFORM_PROBLEM)
+    why = explanation.why if has_own_words else ""
     whom = _concerned(accounts, context) if accounts else ""
     return context.paragraph(why, whom, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "")
 
@@ -153,7 +165,11 @@ def _over(incident: Incident, explanation: Explanation, context: RenderContext) 
         title = context.say("This server’s clock is right again")
         words = context.say("It agrees with WeChat’s.")
     else:
-        title = context.say("WeChat answers again")
+        title = (
+            context.say("The platform works again")
+            if incident.cause == Cause.PLATFORM_PROBLEM
+            else context.say("WeChat answers again")
+        )
         length = span((incident.resolved_at or incident.began_at) - incident.began_at, context)
         words = context.say("Out for {span}.", span=length)
         facts.append(context.say("since {when}", when=date(incident.began_at, context)))
@@ -169,6 +185,8 @@ def _over(incident: Incident, explanation: Explanation, context: RenderContext) 
 
 def explain_incident(fault: ErrorDetails, cause: str, context: RenderContext) -> Explanation:
     """Explain the fault of an incident."""
+    if cause == Cause.PLATFORM_PROBLEM:
+        return explain_platform(fault, context)
     if cause == Cause.CLOCK_PROBLEM:
         return explain_clock_skew(stored_span(fault.detail, context), context)
     if fault.errcode is not None:

@@ -1,0 +1,41 @@
+"""The trouble that all accounts of a third-party platform share has one notice, which an edit ends."""
+
+from __future__ import annotations
+
+from bot.alerting.incidents import Incident
+from bot.alerting.platform_faults import on_check
+from bot.outbox.incident_messages import is_new, is_reported, notice, reply
+from bot.store import platform_health
+from bot.store.database import Store, Tx
+from bot.tenant_states import POLLED
+from bot.watcher.incident_notices import CommonNotices
+
+
+class PlatformIncidents:
+    """Checks the row of a platform, which has its faults, and queues the notice of what is wrong."""
+
+    def __init__(self, appid: str, notices: CommonNotices) -> None:
+        """Keep what incidents need. `appid` is that of the platform."""
+        self._appid = appid
+        self._notices = notices
+
+    async def check(self, store: Store) -> None:
+        """Open, change or end the incident, if the health of the platform has changed."""
+        async with store.begin() as tx:
+            health = await platform_health.load(tx, self._appid)
+            if on_check(health, self._appid, tx.now) == health.incident:
+                return
+        async with store.begin() as tx:  # again, now alone
+            health = await platform_health.load(tx, self._appid, lock=True)
+            after = on_check(health, self._appid, tx.now)
+            if after:
+                await self._record(tx, health.incident, after)
+
+    async def _record(self, tx: Tx, before: Incident | None, after: Incident) -> None:
+        numbers = await platform_health.accounts(tx, self._appid)
+        payload = {"accounts": sum(numbers[state] for state in POLLED)}
+        await platform_health.record(self._notices.rows(tx), self._appid, before, after)
+        if is_new(before, after):
+            await self._notices.queue(tx, notice(after, payload))
+        elif is_reported(before, after):
+            await self._notices.queue(tx, reply(after, tx.now, payload=payload))
