@@ -29,7 +29,7 @@ from bot.interactions.readers import Readers
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.event_keys import EventKeys
-from bot.ports import Channel, Clock, Views, utc_now
+from bot.ports import Channel, Clock, Counter, Views, utc_now
 from bot.recorder import Recorder
 from bot.runtime.heartbeat import Heartbeat
 from bot.runtime.logs import official_account
@@ -245,15 +245,19 @@ async def build_shared(
             store=store,
             unchanged_polls=UnchangedPolls(store) if store else None,
             heartbeat=heartbeat,
-            platform=_platform(settings, store, wechat, clock) if store and settings.has_platform else None,
+            platform=_platform(settings, store, wechat, clock, partial(metrics.count, "renewal"))
+            if store and settings.has_platform
+            else None,
         )
 
 
-def _platform(settings: Settings, store: Store, wechat: httpx.AsyncClient, clock: Clock) -> PlatformServices:
+def _platform(
+    settings: Settings, store: Store, wechat: httpx.AsyncClient, clock: Clock, count: Counter
+) -> PlatformServices:
     # Imported here: most installations have no platform.
     from bot.platform.services import build_platform
 
-    return build_platform(settings, store, wechat, clock)
+    return build_platform(settings, store, wechat, clock, count=count)
 
 
 def channel_services(shared: SharedServices, channel_id: str, tenants: Sequence[Tenant]) -> ChannelServices:

@@ -213,6 +213,7 @@ def test_every_metric_explains_itself_and_has_its_type():
         "wechat_kf_posts": "counter",
         "wechat_kf_edits": "counter",
         "wechat_kf_views": "counter",
+        "wechat_kf_token_renewals": "counter",
         "wechat_kf_operations": "counter",
         "wechat_kf_delivery_lookups": "counter",
         "wechat_kf_prunings": "counter",

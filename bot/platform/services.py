@@ -12,13 +12,15 @@ from bot.platform.call_gate import CallGate
 from bot.platform.calls import PlatformCalls
 from bot.platform.exchange import Exchange
 from bot.platform.poll_outcomes import PollOutcomes
-from bot.ports import Clock
+from bot.ports import Clock, Counter, no_op
 from bot.sealing import StoreKeys
 from bot.settings.values import Settings
 from bot.store.database import Store
 from bot.store.token_leases import StoredTokens
+from wechat_kf import APIError, KfError
+from wechat_kf.leased_tokens import OnRenewal
 from wechat_kf.platform_tokens import ComponentToken, PlatformToken
-from wechat_kf.token_store import TokenPolicy
+from wechat_kf.token_store import TokenKind, TokenPolicy
 
 POLICY = TokenPolicy()
 
@@ -58,6 +60,7 @@ class PlatformServices:
     list: AuthorizerList
     outcomes: PollOutcomes
     policy: TokenPolicy
+    on_renewal: OnRenewal
     tokens: dict[str, AuthorizerTokens] = field(default_factory=dict)  # by AppID, as they are needed
 
     @property
@@ -81,6 +84,7 @@ class PlatformServices:
                 policy=self.policy,
                 now=self.clock,
                 proxied=self.proxied,
+                on_renewal=self.on_renewal,
             )
             self.tokens[appid] = AuthorizerTokens(tokens, self.gate)
         return self.tokens[appid]
@@ -92,17 +96,30 @@ def build_platform(
     http: httpx.AsyncClient,
     clock: Clock,
     policy: TokenPolicy = POLICY,
+    count: Counter = no_op,
 ) -> PlatformServices:
     """Build the services of the platform. Nothing is read or requested.
 
     Args:
         http: the client of WeChat.
+        count: counts a renewal of a token by its kind and its result.
     """
+
+    def on_renewal(kind: TokenKind, error: KfError | None) -> None:
+        count(kind, "ok" if error is None else "refused" if isinstance(error, APIError) else "failed")
+
     appid, keys, proxied = settings.platform_appid, StoreKeys(settings.store_keys), bool(settings.wechat_proxy_url)
     store = store.of("", "")
     stored = StoredTokens(store, keys)
     component = ComponentToken(
-        http, appid, settings.platform_secret, stored, policy=policy, now=clock, proxied=proxied
+        http,
+        appid,
+        settings.platform_secret,
+        stored,
+        policy=policy,
+        now=clock,
+        proxied=proxied,
+        on_renewal=on_renewal,
     )
     gate = CallGate(store, appid)
     calls = PlatformCalls(http, component, gate, proxied=proxied)
@@ -119,4 +136,5 @@ def build_platform(
         AuthorizerList(store, keys, calls, appid),
         PollOutcomes(store, gate, appid),
         policy,
+        on_renewal,
     )

@@ -80,6 +80,9 @@ _COUNTED = {
     "operation": _Counted("wechat_kf_operations", RESULT, "Operations on accounts, by kind and outcome."),
     "lookup": _Counted("wechat_kf_delivery_lookups", ("outcome",), "Lookups of messages with an unknown outcome."),
     "prune": _Counted("wechat_kf_prunings", RESULT, "Attempts of this process to delete old rows, once a day."),
+    "renewal": _Counted(
+        "wechat_kf_token_renewals", ("kind", "result"), "Renewals of the platform's tokens, and of its accounts'."
+    ),
     "push": _Counted("wechat_kf_platform_pushes", ("kind", "result"), "Pushes to the third-party platform."),
 }
 
