@@ -57,7 +57,7 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     from bot.account_commands.listing import ACCOUNTS, KEYS, UnknownAccountError
     from bot.settings.parsers import QueueKind
     from bot.settings.reader import SettingsError
-    from bot.settings.values import LIST, QUEUE, Settings
+    from bot.settings.values import LIST, OF_PLATFORM, QUEUE, Settings
     from bot.tenants.loading import load_defined
 
     if given.command == "demo":
@@ -73,14 +73,15 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     if given.command == "doctor":
         return _doctor(given, environ)
     try:
-        needed = {"list": LIST, "accounts": ACCOUNTS, "keys": KEYS, "queue": QUEUE}.get(given.command)
+        of_command = {"list": LIST, "accounts": ACCOUNTS, "keys": KEYS, "queue": QUEUE, "platform": OF_PLATFORM}
+        needed = of_command.get(given.command)
         settings = Settings.from_environ(environ, needed=needed)
         has_queue = settings.queue_backend is not QueueKind.ROWS
         if has_queue and given.command in USE_QUEUE and (missing := packages.missing(packages.OF_QUEUE)):
             return _failed(packages.advice(missing, packages.FLEET))
         if given.command == "queue":
             return _migrate_queue(settings) if has_queue else _failed(NO_QUEUE)
-        if given.command in ("accounts", "keys"):
+        if given.command in ("accounts", "keys", "platform"):
             return _administer(given, settings, environ)
         defined = load_defined(settings, environ, environment.read_file, posts=given.command != "list")
         if given.command in ("list", "check"):
@@ -99,6 +100,10 @@ def _administer(given: argparse.Namespace, settings: Settings, environ: Mapping[
     configure("WARNING", settings.secrets, settings.log_format, sys.stderr)  # stdout is for programs to read
     if given.command == "keys":
         return asyncio.run(dispatch.store_keys(given, settings))
+    if given.command == "platform":
+        from bot import platform_command
+
+        return asyncio.run(platform_command.run(given, settings))
     return asyncio.run(dispatch.accounts(given, settings, environ, environment.read_file))
 
 

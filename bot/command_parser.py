@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bot import __version__
-from bot.account_commands.arguments import add_accounts, add_keys
+from bot.account_commands.arguments import add_accounts, add_keys, add_platform
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--account", metavar="HANDLE", help="one Official Account: its handle or its AppID")
     add_accounts(commands.add_parser("accounts", help="the Official Accounts: list, add, change and pause them"))
     add_keys(commands.add_parser("keys", help="the keys that seal secrets in the store"))
+    add_platform(commands.add_parser("platform", help="the third-party platform: its state, links for owners"))
     queue = commands.add_parser("queue", help="the tables of the queue in QUEUE_BACKEND")
     actions = queue.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("migrate", help="make the tables that the installed version of the queue needs")

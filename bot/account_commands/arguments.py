@@ -1,4 +1,4 @@
-"""The arguments of the commands `accounts` and `keys`."""
+"""The arguments of the commands `accounts`, `keys` and `platform`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,16 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("new", help="print a new key for STORE_KEYS")
     actions.add_parser("rotate", help="seal every secret with the first of STORE_KEYS")
     actions.add_parser("status", help="count the secrets of each key")
+
+
+def add_platform(parser: argparse.ArgumentParser) -> None:
+    """Add the actions of `platform`."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    status = actions.add_parser("status", help="print the ticket's age, the token's end, the accounts, and faults")
+    evidence = "print what WeChat answers, without secrets and names, to be added to a report"
+    status.add_argument("--evidence", action="store_true", help=evidence)
+    actions.add_parser("link", help="print the link with which an owner authorises the platform")
+    actions.add_parser("sync", help="read the list of authorised accounts now")
 
 
 def _on_stdin(text: str) -> str:

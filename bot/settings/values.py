@@ -33,6 +33,8 @@ LIST = (
 
 QUEUE = ("QUEUE_BACKEND", "DATABASE_URL")  # those of `python -m bot queue`
 PLATFORM = ("PLATFORM_APPID", "PLATFORM_SECRET", "PLATFORM_TOKEN", "PLATFORM_AES_KEY", "PLATFORM_URL")
+# Those of `python -m bot platform`.
+OF_PLATFORM = (*PLATFORM, "STORE_KEYS", "DATABASE_URL", "ALERTS", "WECHAT_API_URL", *PROXIES, "LOG_FORMAT")
 
 
 @dataclass(frozen=True, slots=True)  # each of thousands of accounts has its own
