@@ -58,7 +58,7 @@ from bot.watcher.recovery import Recovery
 from bot.watcher.shared_outages import SharedOutages
 from bot.watcher.unchanged_polls import UnchangedPolls
 from bot.web.rejections import Rejections
-from wechat_kf import KfClient, ServiceToken, StableToken
+from wechat_kf import FixedToken, KfClient, ServiceToken, StableToken
 from wechat_kf.connections import SeparateConnections
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Services:
 
     shared: SharedServices
     tenant: Tenant
-    tokens: StableToken | ServiceToken | AuthorizerTokens
+    tokens: StableToken | ServiceToken | AuthorizerTokens | FixedToken
     accounts: KfClient
     access: AccessPolicy
     status_reporter: StatusReporter

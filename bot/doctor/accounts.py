@@ -8,17 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bot.doctor import token_service, wechat
+from bot.blocks.account_states import LINK, state_words
+from bot.blocks.answers.diagnosis import ENGLISH
+from bot.doctor import platform_checks, token_service, wechat
 from bot.doctor.findings import Finding, Report, Unset, guarded, unknown, well, wrong
 from bot.doctor.grouping import grouped
 from bot.doctor.running import RecordedHealth
 from bot.fleet import Fleet
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
+from bot.store.token_leases import StoredTokens
 from bot.tenants.installation import Installation
 from bot.tenants.loading import ReadFile, load_defined, with_stored
 from bot.tenants.model import Tenant, handles, of_environment
 from bot.tenants.stored_accounts import StoredAccounts
+from bot.tenants.table_keys import Source
 from bot.wiring import Services
 from wechat_kf import ServiceToken
 
@@ -51,7 +55,8 @@ def loaded(
 ) -> tuple[Installation, Sequence[InvalidSetting]]:
     """Return the accounts, and the mistakes of their file. With a mistake there are no accounts."""
     if not settings.accounts_file and not settings.accounts_toml and not stored.rows:
-        return Installation((of_environment(settings),)), ()
+        has_account = settings.wechat_appid or not settings.has_platform
+        return Installation((of_environment(settings),) if has_account else ()), ()
     try:
         return with_stored(load_defined(settings, environ, read_file), stored), ()
     except SettingsError as exc:
@@ -69,16 +74,24 @@ async def examine_wechat(
     fleet: Fleet,
     tenants: Sequence[Tenant],
     reading: Awaitable[RecordedHealth | None],
+    stored: StoredTokens | None,
     unset: Unset,
     variable: str,
     scope: Scope,
 ) -> Report:
-    """Check WeChat, and where it is used the token service, for the accounts of the scope."""
+    """Check WeChat, and where it is used the token service, for the accounts of the scope.
+
+    Args:
+        stored: the tokens of accounts that authorise the platform; None without one.
+    """
     if not tenants:
-        return Report((unknown("WeChat", "not checked: the accounts have mistakes"),))
+        return Report((_no_account(fleet.shared.settings, unset),))
 
     async def examine(tenant: Tenant) -> Report:
-        return await _examine_wechat(fleet.accounts[tenant.appid], unset, variable)
+        services = fleet.accounts[tenant.appid]
+        if tenant.state.is_polled and tenant.source == Source.PLATFORM:
+            return await platform_checks.examine_account(services, stored, unset, variable)
+        return await _examine_wechat(services, unset, variable)
 
     if scope.every or len(tenants) <= AT_ONCE:
         return await _each(tenants, "WeChat", examine, scope)
@@ -87,6 +100,12 @@ async def examine_wechat(
     said = well(CHECK, f"{len(chosen)} of {len(tenants)} are examined: {why}", EACH)
     report = await _each(chosen, "WeChat", examine, scope)
     return Report((said, *report.findings), report.times)
+
+
+def _no_account(settings: Settings, unset: Unset) -> Finding:
+    if settings.platform_appid and not unset.problems.keys() & {"KF_ACCOUNTS", "KF_ACCOUNTS_FILE"}:
+        return well(CHECK, "no owner has authorised the platform yet", f"`{LINK}` gives the link for one.")
+    return unknown("WeChat", "not checked: the accounts have mistakes")
 
 
 async def _troubled(reading: Awaitable[RecordedHealth | None]) -> Collection[str]:
@@ -98,14 +117,20 @@ async def _troubled(reading: Awaitable[RecordedHealth | None]) -> Collection[str
 
 
 def representatives(tenants: Sequence[Tenant], troubled: Collection[str]) -> list[Tenant]:
-    """Return the first account of each source of tokens, and those whose AppIDs are troubled."""
+    """Return the first account of each source of tokens, those whose AppIDs are troubled, and those not polled."""
     firsts: dict[bool, str] = {}
     for tenant in tenants:
         firsts.setdefault(bool(tenant.settings.wechat_secret), tenant.appid)
-    return [tenant for tenant in tenants if tenant.appid in troubled or tenant.appid in firsts.values()]
+    chosen = {*troubled, *firsts.values()}
+    return [tenant for tenant in tenants if tenant.appid in chosen or not tenant.state.is_polled]
 
 
 async def _examine_wechat(services: Services, unset: Unset, variable: str) -> Report:
+    state = services.tenant.state
+    words = None if state.is_polled else state_words(state, ENGLISH)
+    if words:
+        remedy = ENGLISH.plain(ENGLISH.capitalized(words.next))
+        return Report((wrong(CHECK, ENGLISH.plain(words.title), remedy),))
     if not isinstance(services.tokens, ServiceToken):
         return await wechat.examine(services, unset, variable)
     served = await token_service.examine(services.settings, services.tokens)

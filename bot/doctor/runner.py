@@ -7,7 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from bot.doctor import accounts, host, inbound, keys, operations, output, queue, running, slack, store, variables
+from bot.doctor import (
+    accounts,
+    host,
+    inbound,
+    keys,
+    operations,
+    output,
+    platform_checks,
+    queue,
+    running,
+    slack,
+    store,
+    variables,
+)
 from bot.doctor.accounts import Scope
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.fleet import build_fleet
@@ -15,6 +28,7 @@ from bot.ports import Clock
 from bot.sealing import StoreKeys
 from bot.settings.values import PROXIES, Settings
 from bot.store.inspection import read_only_stores
+from bot.store.token_leases import StoredTokens
 from bot.tenants.loading import ReadFile, secrets_of
 from bot.tenants.model import Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
@@ -32,6 +46,9 @@ SECRETS = (
     "SLACK_APP_TOKEN",
     "TOKEN_SERVICE_AUTH",
     "STORE_KEYS",
+    "PLATFORM_SECRET",
+    "PLATFORM_TOKEN",
+    "PLATFORM_AES_KEY",
 )
 
 
@@ -120,10 +137,14 @@ async def _examine_services(
     ):
         session = fleet.shared.session
         reading = asyncio.create_task(running.read(store_of, settings, tenants, digests, unset, clock))
+        stored = None
+        if settings.has_platform:
+            stored = StoredTokens(store_of("", ""), StoreKeys(settings.store_keys))
         work = {
             "Slack": slack.examine(settings, unset, session, clock, [one.settings for one in tenants]),
             "commands": inbound.examine(settings, unset, session),
-            "WeChat": accounts.examine_wechat(fleet, tenants, reading, unset, proxy, scope),
+            "WeChat": accounts.examine_wechat(fleet, tenants, reading, stored, unset, proxy, scope),
+            platform_checks.CHECK: platform_checks.examine(store_of, settings, fleet.shared, unset),
             "store": store.examine(settings, unset),
             queue.CHECK: queue.examine(settings, unset),
             running.CHECK: running.examine(reading, tenants),

@@ -12,6 +12,7 @@ PROXY = (
     "Copy the whole URL anew from the page of the proxy or its add-on: http://USER:PASSWORD@HOST:PORT. SOCKS is "
     "not supported."
 )
+OF_PLATFORM = "Copy the {} of the third-party platform from WeChat's Open Platform: see docs/platform.md."
 WHERE = {
     "SLACK_BOT_TOKEN": "Slack app settings, OAuth & Permissions: install the app, then copy the Bot "
     "User OAuth Token.",
@@ -24,6 +25,12 @@ WHERE = {
     "WECHAT_SECRET": "Copy the AppSecret from WeChat's developer platform (the account, basic information, "
     "development keys). WeChat shows it once: reset it there when nobody kept it.",
     "DATABASE_URL": "Correct it, or copy it from the page of the database; or leave it out, where the disk lasts.",
+    "STORE_KEYS": "`python -m bot keys new` prints a key: give it to every process.",
+    "PLATFORM_APPID": OF_PLATFORM.format("AppID"),
+    "PLATFORM_SECRET": OF_PLATFORM.format("AppSecret"),
+    "PLATFORM_TOKEN": OF_PLATFORM.format("message token"),
+    "PLATFORM_AES_KEY": OF_PLATFORM.format("message key (EncodingAESKey)"),
+    "PLATFORM_URL": "Set it to the public https:// address of the `web` process, without a path.",
     **dict.fromkeys(PROXIES, PROXY),
 }
 
