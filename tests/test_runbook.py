@@ -17,7 +17,7 @@ from bot.blocks.answers.diagnosis import explain
 from bot.blocks.channel import incident_notices
 from bot.delivery.item import outcome_label
 from bot.delivery.reconciler import _outcome_name
-from bot.health.facts import HealthFacts, Problem, ProblemKind
+from bot.health.facts import HealthFacts, PlatformFacts, Problem, ProblemKind
 from bot.platform.pushes import PushResult
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
 from bot.retention import RetentionPolicy
@@ -159,7 +159,7 @@ def test_quoted_lines_under_an_alert_are_those_of_the_code():
 # Metrics
 
 FIGURES = Figures(
-    HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW),
+    HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW, platform=PlatformFacts(NOW)),
     messages={},
     overdue=OverduePolls(),
     fleet=FleetFigures({"active": 2}, [], 0, NOW, NOW),
@@ -171,6 +171,7 @@ def exported() -> set[str]:
     for what in ("poll", "post", "edit", "view", "operation", "lookup", "prune"):
         metrics.count(what, "ok")
     metrics.count("push", "authorized", "taken")
+    metrics.count("renewal", "component", "ok")
     text = metrics.render(FIGURES).decode()
     names = (re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#"))
     return {re.sub("_(bucket|count|sum)$", "", name) for name in names}
