@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import encodings
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -242,6 +243,24 @@ def test_body_that_is_not_a_push_is_malformed(body):
 def test_signed_push_that_is_not_sealed_for_this_platform_is_refused(encrypt):
     with pytest.raises(RefusedPushError):
         opened(signed(encrypt))
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        '<?xml version="1.0" encoding="x-{}"?>',
+        '\ufeff<?xml version="1.0" encoding="x-{}"?>',
+        "<?xml version='1.0'\n encoding = 'x-{}' standalone='yes'?>",
+        '<?xml encoding="x-{}"',
+        '<?xml version="1>0" encoding="x-{}"?>',
+    ],
+)
+def test_encoding_that_an_unsigned_body_declares_is_not_kept_by_python(declaration):
+    kept = set(encodings._cache)
+    for name in ("", "y" * 60_000):
+        with pytest.raises(MalformedPushError):
+            opened(TICKET, body=declaration.format(name).encode() + TICKET.body)
+    assert set(encodings._cache) == kept
 
 
 def test_appid_outside_must_be_the_platforms_if_there_is_one():

@@ -41,6 +41,8 @@ _NEEDED = {
     UNAUTHORIZED: ("AuthorizerAppid",),
 }
 _SECONDS = re.compile(r"[0-9]{1,11}")
+# A declaration of another encoding. Python would import a codec of that name, and keep each unknown name permanently.
+_OTHER_ENCODING = re.compile(r"\ufeff?<\?xml\b[^>]*\bencoding\s*=\s*[\"'](?!utf-8[\"'])", re.IGNORECASE)
 # `AuthorizationCodeExpiredTime` is documented as seconds, without a starting point.
 _LEAST_MOMENT = 10**9
 _BLOCK = 16  # bytes, of AES
@@ -107,7 +109,7 @@ def open_push(body: bytes, query: Mapping[str, str], *, token: str, keys: Sequen
 def _fields(text: bytes) -> dict[str, str]:
     """Return the text of each child of the root."""
     root = None
-    with suppress(ValueError, LookupError, SyntaxError):  # ParseError is a SyntaxError
+    with suppress(ValueError, SyntaxError):  # ParseError is a SyntaxError
         root = _root(text)
     # Raised outside the handler: a chained exception of the parser would quote the text.
     if root is None or (root.text or "").strip() or any((one.tail or "").strip() for one in root):
@@ -119,13 +121,15 @@ def _root(text: bytes) -> Element:
     """Parse XML in UTF-8 without a DTD.
 
     Raises:
-        ValueError, LookupError, SyntaxError: it is something else.
+        ValueError, SyntaxError: it is something else.
     """
     from defusedxml import ElementTree
 
-    if "\0" in text.decode():  # the parser would take it for UTF-16
+    decoded = text.decode()
+    if "\0" in decoded or _OTHER_ENCODING.match(decoded):  # with the former the parser would take it for UTF-16
         raise ValueError
-    root: Element = ElementTree.fromstring(text, forbid_dtd=True)
+    # Of a text the parser ignores the declaration; it would follow that of the bytes.
+    root: Element = ElementTree.fromstring(decoded, forbid_dtd=True)
     return root
 
 
