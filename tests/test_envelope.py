@@ -284,9 +284,9 @@ def test_appid_outside_must_be_the_platforms_if_there_is_one():
         ("<xml>", "<!DOCTYPE xml><xml>"),
     ],
 )
-def test_signed_message_that_lacks_something_is_malformed(before, after):
+def test_signed_message_that_lacks_something_is_refused_as_a_wrong_signature_is(before, after):
     assert before in AUTHORISATION.message
-    with pytest.raises(MalformedPushError):
+    with pytest.raises(RefusedPushError):
         opened(signed(sealed(AUTHORISATION.message.replace(before, after))))
 
 
@@ -356,6 +356,8 @@ def test_every_refusal_has_the_same_text():
     for push in (
         signed("####"),
         signed(sealed(TICKET.message, appid="wx00000000000000ff")),
+        signed(sealed(TICKET.message.replace("</xml>", "<xml>"))),
+        signed(sealed("no XML")),
         replace(TICKET, msg_signature="0" * 40),
     ):
         with pytest.raises(RefusedPushError) as refused:

@@ -56,7 +56,7 @@ class MalformedPushError(ValueError):
 
 
 class RefusedPushError(ValueError):
-    """The request is not signed, or not sealed, for this platform. The text does not tell which."""
+    """The signature, the seal, or what is sealed is not WeChat's for this platform. The text does not tell which."""
 
     def __init__(self) -> None:
         super().__init__("the push is not for this platform")
@@ -83,8 +83,8 @@ def open_push(body: bytes, query: Mapping[str, str], *, token: str, keys: Sequen
         appid: of the platform.
 
     Raises:
-        MalformedPushError: body, query or message is not what WeChat sends.
-        RefusedPushError: the signature, or what is sealed under it, is not for this platform.
+        MalformedPushError: body or query is not what WeChat sends.
+        RefusedPushError: the signature, or what is sealed under it, is not WeChat's for this platform.
     """
     if len(body) > MAX_BODY:
         raise MalformedPushError("the body is too long")
@@ -103,7 +103,9 @@ def open_push(body: bytes, query: Mapping[str, str], *, token: str, keys: Sequen
     # The AppID outside is not signed.
     if message is None or outside.get("AppId", appid) != appid:
         raise RefusedPushError
-    return _push(_fields(message))
+    with suppress(MalformedPushError):
+        return _push(_fields(message))
+    raise RefusedPushError
 
 
 def _fields(text: bytes) -> dict[str, str]:
