@@ -128,6 +128,18 @@ async def test_refresh_token_of_an_answer_is_stored_with_the_token_if_there_is_o
     assert place.rows.secrets[MERCHANT, "refresh_token"] == "refreshtoken@@@HUSH-2"
 
 
+async def test_newer_refresh_token_that_the_list_brings_during_a_renewal_stays(place: Fleet):
+    await place.component().get()
+    place.issuer.open.clear()
+    place.issuer.asked.clear()
+    renewing = asyncio.create_task(place.merchant().get())
+    await place.issuer.asked.wait()
+    place.rows.secrets[MERCHANT, "refresh_token"] = "refreshtoken@@@of the list"
+    place.issuer.open.set()
+    assert await renewing == "HUSH-authorizer-2"
+    assert place.rows.secrets[MERCHANT, "refresh_token"] == "refreshtoken@@@of the list"
+
+
 # Callers of one process
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Unpack
@@ -155,7 +156,9 @@ class PlatformToken(LeasedToken):
     async def _issued(self, refresh_token: str) -> AuthorizerToken:
         build = partial(platform.authorizer_token, self._platform_appid, self._owner, refresh_token)
         answer = await call_platform(self._http, self._component, build, proxied=self._proxied)
-        return platform.parse_authorizer_token(answer)
+        issued = platform.parse_authorizer_token(answer)
+        # To store it again could replace a newer one, which came from the list during this call.
+        return replace(issued, refresh_token="") if issued.refresh_token == refresh_token else issued
 
 
 def _margin_of(appid: str, policy: TokenPolicy) -> timedelta:
