@@ -405,6 +405,18 @@ async def test_spent_quota_of_the_platforms_own_token_lasts_until_midnight_too(p
     assert await place.component().get() == "HUSH-component-1"
 
 
+async def test_account_that_meets_the_platforms_spent_quota_after_midnight_waits_no_longer_than_it(place: Fleet):
+    place.clock.now = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)  # noon in Shanghai
+    place.issuer.refusals = [refusal(45009)]
+    assert isinstance(await failure(place.component()), QuotaError)
+    for minute in (0, 14):
+        place.clock.now = datetime(2026, 11, 26, 16, minute, 59, tzinfo=UTC)
+        assert isinstance(await failure(place.merchant()), QuotaError)
+    place.clock.now = datetime(2026, 11, 26, 16, 15, tzinfo=UTC)
+    assert await place.merchant().get() == "HUSH-authorizer-2"
+    assert len(place.issuer.requests) == 3
+
+
 @pytest.mark.parametrize("errcode", [40125, 40013, 41004, 61004, 61011, 40001, 45011])
 async def test_refusal_of_the_platform_is_tried_again_once_a_minute_by_all_processes(place: Fleet, errcode: int):
     place.issuer.refusals = [refusal(errcode, "invalid appsecret")]

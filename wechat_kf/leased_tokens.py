@@ -190,5 +190,6 @@ def _refusal(errcode: int) -> APIError:
 
 def _until_midnight(now: datetime) -> timedelta:
     """Return the time until a quarter past midnight in Shanghai, where WeChat renews quotas."""
-    local = now.astimezone(SHANGHAI)
-    return (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) + AFTER_MIDNIGHT - local
+    # In that quarter it is today's: an account waits as long as the platform, whose refusal it was given.
+    local = now.astimezone(SHANGHAI) - AFTER_MIDNIGHT
+    return (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) - local
