@@ -238,6 +238,21 @@ async def test_process_that_read_the_row_before_a_renewal_does_not_renew_again(p
     assert len(place.issuer.requests) == 1
 
 
+async def test_nothing_is_requested_under_a_lease_that_the_store_has_granted_late(place: Fleet):
+    async def late(*args: object) -> bool:
+        granted = await claim(*args)
+        await asyncio.sleep(0.05)
+        return granted
+
+    claim, place.rows.claim = place.rows.claim, late
+    tokens = place.component(policy=TokenPolicy(lease=timedelta(seconds=0.06)))
+    assert isinstance(await failure(tokens), TransportError)
+    assert place.issuer.requests == []
+    assert place.rows.row().lease_until is None
+    place.rows.claim = claim
+    assert await place.component().get() == "HUSH-component-1"
+
+
 async def test_process_that_lost_its_claim_uses_the_token_of_the_next_one(place: Fleet):
     first, second = place.component(), place.component()
 

@@ -124,9 +124,10 @@ class LeasedToken(ABC):
             if is_usable and row.left > self._margin:
                 return self._keep(row.value, row.left)
             is_free = not row.is_leased and row.wait <= NO_TIME
+            asked_at = asyncio.get_running_loop().time()  # the lease may begin here: the store may answer late
             if is_free and await self._store.claim(self._owner, self.kind, row.fence, self._policy.lease):
                 try:
-                    if token := await self._renewed(row):
+                    if token := await self._renewed(row, asked_at):
                         return token
                 except KfError:
                     if not is_usable:
@@ -138,11 +139,11 @@ class LeasedToken(ABC):
             await self._sleep(self._policy.pause.total_seconds())
         raise TransportError(f"another process renews the {self.kind} token", timed_out=True)
 
-    async def _renewed(self, row: TokenRow) -> str:
+    async def _renewed(self, row: TokenRow, asked_at: float) -> str:
         """Renew the token under the claim of this row. Return "" if the claim was lost meanwhile."""
         fence = row.fence + 1
         try:
-            issued = await self._answer()
+            issued = await self._answer(asked_at)
         except KfError as error:
             fault = error
         else:
@@ -165,10 +166,11 @@ class LeasedToken(ABC):
             await self._store.refused(self._owner, self.kind, row.value)
         return self._keep(token, life)
 
-    async def _answer(self) -> AuthorizerToken:
+    async def _answer(self, asked_at: float) -> AuthorizerToken:
+        """Request a token within the lease that was asked for at this time of the loop."""
         within = self._policy.lease.total_seconds() * IN_LEASE
         try:
-            async with asyncio.timeout(within) as bound:
+            async with asyncio.timeout_at(asked_at + within) as bound:
                 return await self._request()
         except TimeoutError:
             if not bound.expired():  # the store's own
