@@ -181,6 +181,14 @@ def test_wrong_signature_is_refused(changed):
         opened(TICKET, query={**TICKET.query, **changed})
 
 
+def test_nothing_is_decrypted_before_the_signature_is_checked():
+    unusable = ("no key",)
+    with pytest.raises(ValueError, match=r"base64|Base64|key"):
+        opened(TICKET, keys=unusable)
+    with pytest.raises(RefusedPushError):
+        opened(replace(TICKET, msg_signature="0" * 40), keys=unusable)
+
+
 XXE = '<!DOCTYPE xml [<!ENTITY file SYSTEM "file:///etc/passwd">]>'
 BOMB = '<!DOCTYPE xml [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
 
