@@ -226,6 +226,9 @@ def test_body_that_is_not_a_push_is_malformed(body):
         opened(TICKET, body=body)
 
 
+TOO_LONG = 48 - len(content(TICKET.message)) % 16  # bytes of padding: whole blocks, and above 32
+
+
 @pytest.mark.parametrize(
     "encrypt",
     [
@@ -237,6 +240,7 @@ def test_body_that_is_not_a_push_is_malformed(body):
         sealed(TICKET.message, appid="wx00000000000000ff"),
         sealed(TICKET.message, appid=""),
         sealed(TICKET.message, appid=PLATFORM_APPID + "x"),
+        sealed(TICKET.message, appid="x" + PLATFORM_APPID),
         sealed(TICKET.message, key="0" * 43),
         encrypted(RANDOM + (2**32 - 1).to_bytes(4, "big") + PLATFORM_APPID.encode().ljust(44, b"\x1a")),
         encrypted(RANDOM * 3 + b"\0" * 16),
@@ -245,7 +249,7 @@ def test_body_that_is_not_a_push_is_malformed(body):
         encrypted(b"short" + b"\x0b" * 11),
         sealed(TICKET.message)[:40] + "*" + sealed(TICKET.message)[40:],
         encrypted(content(TICKET.message).ljust(288, b"\0")[:-1] + bytes([288 - len(content(TICKET.message))])),
-        encrypted(content("x" * 41) + b"\x21" * 33),
+        encrypted(content(TICKET.message) + bytes([TOO_LONG]) * TOO_LONG),
     ],
 )
 def test_signed_push_that_is_not_sealed_for_this_platform_is_refused(encrypt):
