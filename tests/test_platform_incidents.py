@@ -100,7 +100,7 @@ async def test_fault_of_the_platform_is_one_notice_which_is_edited_when_it_ends(
     await place.check()
     assert place.posts == ["WeChat refused this server's address for the platform, 203.0.113.7"]
     shown = str(place.bot.slack.posted[0].message.blocks)
-    assert "It concerns 2 Official Accounts, which have no notices of their own." in shown
+    assert "It concerns 2 Official Accounts of the platform, which have no notices of their own." in shown
     assert "203.0.113.7" in shown
     assert "Check now" not in shown
     await place.work_again()

@@ -41,7 +41,7 @@ _NEEDED = {
     UNAUTHORIZED: ("AuthorizerAppid",),
 }
 _SECONDS = re.compile(r"[0-9]{1,11}")
-# A declaration of another encoding. Python would import a codec of that name, and keep each unknown name permanently.
+# A declaration of another encoding. Python would look for a codec of that name, and keep each unknown name.
 _OTHER_ENCODING = re.compile(r"\ufeff?<\?xml\b[^>]*\bencoding\s*=\s*[\"'](?!utf-8[\"'])", re.IGNORECASE)
 # `AuthorizationCodeExpiredTime` is documented as seconds, without a starting point.
 _LEAST_MOMENT = 10**9
@@ -56,7 +56,7 @@ class MalformedPushError(ValueError):
 
 
 class RefusedPushError(ValueError):
-    """The signature, the seal, or what is sealed is not WeChat's for this platform. The text does not tell which."""
+    """Signature, seal or what is sealed is not WeChat's for this platform. The text does not tell which."""
 
     def __init__(self) -> None:
         super().__init__("the push is not for this platform")

@@ -146,11 +146,17 @@ def consequence(
     own_words = cause == Cause.SOURCE_DOWN and fault.errcode is not None
     has_own_words = own_words or cause in (Cause.CLOCK_PROBLEM, Cause.PLATFORM_PROBLEM)
     why = explanation.why if has_own_words else ""
-    whom = _concerned(accounts, context) if accounts else ""
+    whom = _concerned(accounts, cause, context) if accounts else ""
     return context.paragraph(why, whom, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "")
 
 
-def _concerned(accounts: int, context: RenderContext) -> str:
+def _concerned(accounts: int, cause: str, context: RenderContext) -> str:
+    if cause == Cause.PLATFORM_PROBLEM:
+        return context.count(
+            "It concerns {number} Official Account of the platform, which has no notice of its own.",
+            "It concerns {number} Official Accounts of the platform, which have no notices of their own.",
+            accounts,
+        )
     return context.count(
         "It concerns {number} Official Account, which has no notice of its own.",
         "It concerns {number} Official Accounts, which have no notices of their own.",
