@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from bot.outbox.messages import MessageKind, NewMessage
 from bot.ports import Blocked
@@ -18,6 +17,7 @@ from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, at_now
 from tests.fakes import FakeChannel
+from tests.old_stores import migrate_to
 
 pytestmark = pytest.mark.mostly_sqlite
 
@@ -140,37 +140,19 @@ async def test_unsent_message_follows_its_account_to_another_channel_and_a_reply
 @pytest.mark.both_stores
 @pytest.mark.parametrize("posted", [True, False])
 async def test_migration_keeps_the_block_of_a_channel_that_has_messages(empty_url, posted):
-    store = Store.from_url(empty_url, APPID, HARBOUR, clock=at_now)
-    await store.open()
-    # As the release before has left it.
-    async with store.begin() as tx:
-        for statement in (
-            "DROP INDEX message_target",
-            "ALTER TABLE message DROP COLUMN target",
-            "DROP TABLE source",
-            "DROP INDEX episode_notice",
-            "ALTER TABLE episode DROP COLUMN notice_id",
-            "DROP TABLE channel",
-            "CREATE TABLE channel (id TEXT PRIMARY KEY, next_post_at TIMESTAMP WITH TIME ZONE NOT NULL)",
-            "UPDATE alembic_version SET version_num = '0006_message_status'",
-        ):
-            await tx.run(sa.text(statement))
-        blocked = (
-            "UPDATE poll_state SET blocked_by = 'is_archived', slack_error = 'is_archived', slack_refuses = true,"
-            " slack_error_since = next_poll_at, next_post_at = next_poll_at, paused_at = next_poll_at"
-        )
-        await tx.run(sa.text(blocked))
-        if posted:
-            await tx.run(
-                sa.text(
-                    "INSERT INTO message (id, appid, kind, priority, episode_ids, event_keys, payload, status,"
-                    " broadcast, created_at, not_before, attempt, text_only, is_final, is_deleted,"
-                    " channel_id, sent_at)"
-                    f" SELECT 'm', '{APPID}', 'problem', 1, '[]', '[]', '{{}}', 'sent', false, next_poll_at,"
-                    f" next_poll_at, 1, false, true, false, '{HARBOUR}', next_poll_at FROM poll_state"
-                )
-            )
-    await store.close()
+    at = f"'{NOW:%Y-%m-%d %H:%M:%S}'"
+    blocked = (
+        "INSERT INTO poll_state (appid, next_poll_at, next_post_at, paused_at, accounts, empty_polls, failed_polls,"
+        " good_polls, blocked_by, slack_error, slack_error_since, slack_refuses)"
+        f" VALUES ('{APPID}', {at}, {at}, {at}, 0, 0, 0, 0, 'is_archived', 'is_archived', {at}, true)"
+    )
+    sent = (
+        "INSERT INTO message (id, appid, kind, priority, episode_ids, event_keys, payload, status, broadcast,"
+        " created_at, not_before, attempt, text_only, is_final, is_deleted, channel_id, sent_at)"
+        f" VALUES ('m', '{APPID}', 'problem', 1, '[]', '[]', '{{}}', 'sent', false, {at}, {at}, 1, false, true,"
+        f" false, '{HARBOUR}', {at})"
+    )
+    await migrate_to(empty_url, "0006_message_status", [blocked, *([sent] if posted else [])])
     again = Store(make_engine(empty_url), APPID, HARBOUR, at_now)
     await again.open()
     async with again.begin() as tx:

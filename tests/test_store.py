@@ -17,9 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from bench.seed_history import fill
@@ -35,6 +33,7 @@ from bot.store.tables import poll_state as poll_state_table
 from tests.accounts import account, invited
 from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
+from tests.old_stores import migrate_to
 from tests.running import until
 
 HOUR = timedelta(hours=1)
@@ -114,16 +113,7 @@ async def test_commit_on_sqlite_waits_for_the_disk(tmp_path):
 
 async def test_store_of_the_revision_before_is_migrated(tmp_path):
     url, (newest, before, *_) = f"sqlite:///{tmp_path / 'kf.db'}", known_revisions()
-
-    def migrate_partly(connection: sa.Connection) -> None:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "bot.store:migrations")
-        command.upgrade(config, before)
-
-    engine = make_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(migrate_partly)
-    await engine.dispose()
+    await migrate_to(url, before)
     store = Store.from_url(url, APPID, clock=at_now)
     await store.open()
     async with store.begin() as tx:
