@@ -149,7 +149,7 @@ def test_words_in_rows_and_metadata_stay():
         ),
         *("no change", "still listed", "not confirmed"),
     }
-    assert {*Cause} == {"source_down", "config_problem", "quota", "clock_problem"}
+    assert {*Cause} == {"source_down", "config_problem", "quota", "clock_problem", "platform_problem"}
 
 
 def test_keys_of_events_and_messages_stay():

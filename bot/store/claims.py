@@ -158,7 +158,9 @@ async def repair(tx: Tx, lease: timedelta) -> bool:
     # Those that another transaction has locked are repaired the next time.
     wrong = sa.select(poll_state.c.appid).where(ahead > bound).with_for_update(skip_locked=True).cte("wrong")
     repairing = sa.update(poll_state).where(poll_state.c.appid.in_(sa.select(wrong.c.appid)))
-    return (await tx.run(repairing.values(next_poll_at=now, due_at=None))).rowcount > 0
+    repairing = repairing.values(next_poll_at=now, due_at=None)
+    # SQLite counts no rows of an UPDATE that begins with WITH.
+    return (await tx.run(repairing.returning(poll_state.c.appid))).first() is not None
 
 
 async def overdue(tx: Tx, appids: Collection[str]) -> OverduePolls:
