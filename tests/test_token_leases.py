@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.account_commands.rotation import reseal
 from bot.sealing import StoreKeys, new_key
 from bot.store import platform_rows, sealed_secrets, tables, token_leases
 from bot.store.sealed_secrets import REFRESH_TOKEN, TICKET, SealedSecret
@@ -210,3 +211,29 @@ async def test_kept_ticket_stays_until_it_can_be_stored_and_is_that_of_its_platf
     assert await tokens.secret(ROSE, TICKET) == ""
     assert await tokens.secret(PLATFORM, TICKET) == "newest"
     assert await StoredTokens(store, KEYS).secret(PLATFORM, TICKET) == "newest"
+
+
+async def test_keys_are_rotated_while_processes_renew_tokens(store):
+    old, new = new_key(), new_key()
+    before, after = StoreKeys([old]), StoreKeys([new, old])
+    appids = [f"wx{number:016x}" for number in range(12)]
+    async with store.begin() as tx:
+        for appid in appids:
+            await sealed_secrets.put(
+                tx, SealedSecret(appid, REFRESH_TOKEN, before.seal(appid, REFRESH_TOKEN, "r0"))
+            )
+
+    async def renewing(appid: str) -> None:
+        tokens = StoredTokens(store, after)
+        for number in range(1, 4):
+            assert await tokens.secret(appid, REFRESH_TOKEN) == f"r{number - 1}"
+            fence = (await tokens.get(appid, AUTHORIZER)).fence
+            assert await tokens.claim(appid, AUTHORIZER, fence, LEASE)
+            refresh_token = f"r{number}"
+            assert await tokens.put(appid, AUTHORIZER, fence + 1, f"t{number}", LIFE, refresh_token=refresh_token)
+
+    await asyncio.gather(*map(renewing, appids), reseal(store, after, size=5), reseal(store, after, size=5))
+    await reseal(store, after)
+    alone = StoredTokens(store, StoreKeys([new]))
+    assert {await alone.secret(appid, REFRESH_TOKEN) for appid in appids} == {"r3"}
+    assert {(await alone.get(appid, AUTHORIZER)).value for appid in appids} == {"t3"}
