@@ -7,7 +7,7 @@ import io
 import logging
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,8 @@ from bot.store import account_changes, authorizer_rows, incident_rows, sealed_se
 from bot.store.database import Store, Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.tenant_states import TenantState
-from bot.tenants.loading import load
-from bot.tenants.model import Tenant, default_slug
+from bot.tenants.loading import DefinedAccounts, load
+from bot.tenants.model import default_slug
 from bot.tenants.stored_accounts import read_from
 from tests.platforms import PLATFORM_SECRET
 from tests.test_account_listing import run as run_main
@@ -540,10 +540,10 @@ def test_process_of_a_platform_starts_without_any_account(monkeypatch, tmp_path)
     environ |= {"PLATFORM_AES_KEY": AES_KEY, "PLATFORM_URL": "https://kf.example.com"}
     served = []
 
-    async def serve(_settings: Settings, tenants: Sequence[Tenant], **_given: object) -> int:
-        served.append(tenants)
+    async def serve(defined: DefinedAccounts, **_given: object) -> int:
+        served.append(defined.tenants)
         return 0
 
-    monkeypatch.setattr("bot.app.serve", serve)
+    monkeypatch.setattr("bot.serving.serve", serve)
     assert [run_main(monkeypatch, tmp_path, environ, command) for command in ("web", "worker", "list")] == [0, 0, 2]
     assert served == [(), ()]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot import platform_command
-from bot.__main__ import _parser
 from bot.alerting.incidents import ErrorDetails
+from bot.command_parser import make_parser
 from bot.platform.evidence import redacted
 from bot.platform.links import PURPOSE, verified
 from bot.sealing import StoreKeys
@@ -39,7 +39,8 @@ async def place(tmp_path: Path) -> AsyncIterator[ServedPlatform]:
 
 
 async def run(place: ServedPlatform, *arguments: str) -> int:
-    return await platform_command.run(_parser().parse_args(["platform", *arguments]), place.settings, place.clock)
+    given = make_parser().parse_args(["platform", *arguments])
+    return await platform_command.run(given, place.settings, place.clock)
 
 
 async def test_list_of_authorised_accounts_is_read_at_once(place, capsys):

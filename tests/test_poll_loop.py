@@ -194,8 +194,11 @@ async def test_accounts_of_commands_that_no_setting_lets_the_process_read_are_co
             await tenants.save(tx, StoredTenant("wx-rose", "rose", "", COMMAND))
         store.migrated = False  # as at a start
         made.loop.wake()
-        await until(lambda: store.migrated)
-        assert (await reporter.facts()).unread_accounts == 1
+
+        async def is_counted() -> bool:
+            return store.migrated and (await reporter.facts()).unread_accounts == 1
+
+        await until(is_counted)
 
 
 async def test_digest_of_an_account_that_is_gone_becomes_that_of_another_at_the_start(polls):

@@ -46,7 +46,7 @@ async def test_accounts_that_were_added_removed_and_changed_are_named_in_one_lin
 
 async def test_platform_without_accounts_waits_for_the_first_in_silence(tmp_path, caplog):
     environ = SLACK | {"STORE_KEYS": "11" * 32, "DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}
-    reloading = Reloading(Settings.from_environ(environ), environ, str, ())
+    reloading = Reloading(load_defined(Settings.from_environ(environ), environ, str), environ, str)
     assert await reloading.reload() is None
     assert "accounts not reloaded" not in caplog.text
 
