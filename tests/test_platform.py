@@ -14,10 +14,10 @@ from wechat_kf.platform import (
     Authorization,
     AuthorizerInfo,
     AuthorizerPage,
-    AuthorizerToken,
     ListedAuthorizer,
     PreAuthCode,
     Quota,
+    RenewedToken,
 )
 from wechat_kf.protocol import Answer, IssuedToken, Request, parse_body
 
@@ -128,7 +128,7 @@ def test_numbers_may_be_written_as_strings():
 
 
 def test_documented_token_of_an_account_is_understood():
-    assert platform.parse_authorizer_token(parse_body(fixture("authorizer_token"))) == AuthorizerToken(
+    assert platform.parse_authorizer_token(parse_body(fixture("authorizer_token"))) == RenewedToken(
         "88_EXAMPLE", 7200, "refreshtoken@@@EXAMPLE"
     )
 
@@ -136,7 +136,7 @@ def test_documented_token_of_an_account_is_understood():
 @pytest.mark.parametrize("absent", [{}, {"authorizer_refresh_token": ""}, {"authorizer_refresh_token": None}])
 def test_refresh_token_may_be_missing_from_a_renewal(absent):
     renewed = platform.parse_authorizer_token(read(authorizer_access_token=TOKEN, expires_in=7200, **absent))
-    assert renewed == AuthorizerToken(TOKEN, 7200, "")
+    assert renewed == RenewedToken(TOKEN, 7200, "")
 
 
 def authorization(**fields: object) -> Answer:
@@ -241,7 +241,7 @@ def test_answer_that_lacks_what_it_is_for_is_an_error_without_a_quote(parse, fie
 def test_values_show_no_credential():
     values = (
         PreAuthCode("HUSH", 600),
-        AuthorizerToken("HUSH", 7200, "HUSH"),
+        RenewedToken("HUSH", 7200, "HUSH"),
         Authorization(MERCHANT, frozenset(), "HUSH", IssuedToken("HUSH", 7200)),
         ListedAuthorizer(MERCHANT, "HUSH"),
         AuthorizerInfo("", "", platform.OFFICIAL, 1, frozenset(), "HUSH"),

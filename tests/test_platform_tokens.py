@@ -193,7 +193,7 @@ async def test_process_without_a_valid_token_waits_for_the_one_that_renews(place
     assert await second.get() == await renewing == "HUSH-component-1"
 
 
-async def test_patience_with_a_process_that_renews_ends_after_five_seconds(place: Fleet):
+async def test_wait_for_a_process_that_renews_ends_after_five_seconds(place: Fleet):
     place.rows.row().lease_until = NOW + LEASE
     error = await failure(place.component())
     assert isinstance(error, TransportError)
@@ -610,7 +610,7 @@ async def test_calls_of_the_platform_use_its_token_and_say_whose_problem_a_refus
 # The store fails, and what texts show
 
 
-@pytest.mark.parametrize("method", ["get", "claim", "secret", "put", "refused", "fail"])
+@pytest.mark.parametrize("method", ["get", "claim", "secret", "put", "note_refused", "fail"])
 @pytest.mark.parametrize("kind", [TimeoutError, ConnectionError])
 async def test_exception_of_the_store_passes_through_unchanged(place: Fleet, method: str, kind: type[Exception]):
     stored(place)

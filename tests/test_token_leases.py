@@ -170,7 +170,7 @@ async def rival_at(store) -> object:
 async def refuse(tokens: TokenStore, token: str, renewed: str) -> None:
     """Renew the platform's token because WeChat has refused it."""
     assert await renew(tokens, renewed, COMPONENT)
-    await tokens.refused(PLATFORM, COMPONENT, token)
+    await tokens.note_refused(PLATFORM, COMPONENT, token)
 
 
 async def test_second_refusal_within_an_hour_shows_a_rival_and_slows_renewals_down(tokens, store, clock):

@@ -96,8 +96,8 @@ class Rows:
         await self._called("secret")
         return self.secrets.get((owner, name), "")
 
-    async def refused(self, owner: str, kind: TokenKind, token: str) -> None:
-        await self._called("refused")
+    async def note_refused(self, owner: str, kind: TokenKind, token: str) -> None:
+        await self._called("note_refused")
         self.reported.append(token)
 
     async def _called(self, method: str) -> None:

@@ -108,18 +108,18 @@ def open_push(body: bytes, query: Mapping[str, str], *, token: str, keys: Sequen
     raise RefusedPushError
 
 
-def _fields(text: bytes) -> dict[str, str]:
+def _fields(document: bytes) -> dict[str, str]:
     """Return the text of each child of the root."""
     root = None
     with suppress(ValueError, SyntaxError):  # ParseError is a SyntaxError
-        root = _root(text)
-    # Raised outside the handler: a chained exception of the parser would quote the text.
+        root = _root(document)
+    # Raised outside the handler: a chained exception of the parser would quote it.
     if root is None or (root.text or "").strip() or any((one.tail or "").strip() for one in root):
         raise MalformedPushError("not an XML document as WeChat writes it")
     return {one.tag: (one.text or "").strip() for one in root}
 
 
-def _root(text: bytes) -> Element:
+def _root(document: bytes) -> Element:
     """Parse XML in UTF-8 without a DTD.
 
     Raises:
@@ -127,7 +127,7 @@ def _root(text: bytes) -> Element:
     """
     from defusedxml import ElementTree
 
-    decoded = text.decode()
+    decoded = document.decode()
     if "\0" in decoded or _OTHER_ENCODING.match(decoded):  # with the former the parser would take it for UTF-16
         raise ValueError
     # Of a text the parser ignores the declaration; it would follow that of the bytes.
@@ -166,11 +166,11 @@ def _decrypted(ciphertext: bytes, key: str) -> bytes:
     return decryptor.update(ciphertext) + decryptor.finalize()
 
 
-def _unpadded(text: bytes) -> bytes:
+def _unpadded(plaintext: bytes) -> bytes:
     """Remove the padding, which a library would refuse above 16 bytes; return b"" if it is malformed."""
-    padding = text[-1]
-    is_padded = 1 <= padding <= _MOST_PADDING and text.endswith(bytes([padding]) * padding)
-    return text[:-padding] if is_padded else b""
+    padding = plaintext[-1]
+    is_padded = 1 <= padding <= _MOST_PADDING and plaintext.endswith(bytes([padding]) * padding)
+    return plaintext[:-padding] if is_padded else b""
 
 
 def _push(fields: Mapping[str, str]) -> Push:

@@ -18,7 +18,7 @@ from typing import TypedDict
 import httpx
 
 from wechat_kf.errors import APIError, KfError, QuotaError, TransportError, api_error
-from wechat_kf.platform import AuthorizerToken
+from wechat_kf.platform import RenewedToken
 from wechat_kf.shared_request import SharedRequest
 from wechat_kf.token_store import NO_TIME, TokenKind, TokenPolicy, TokenRow, TokenStore
 from wechat_kf.tokens import MAX_LIFE, REFUSED
@@ -110,15 +110,18 @@ class LeasedToken(ABC):
         return await self._shared.join(partial(self._fetch, failed))
 
     @abstractmethod
-    async def _request(self) -> AuthorizerToken:
+    async def _request(self) -> RenewedToken:
         """Get a new token from WeChat. The platform's own has no refresh token."""
 
     def _wait_after(self, fault: KfError) -> timedelta:
         """Return how long no process renews after a failure: after a spent quota until it is renewed."""
         return _until_midnight(self._now()) if isinstance(fault, QuotaError) else NO_TIME
 
+    async def _note_replaced(self, token: str) -> None:
+        """Record that a token was refused and replaced before its time."""
+
     async def _fetch(self, refused: str = "") -> str:
-        for _ in range(1 + int(self._policy.patience / self._policy.pause)):
+        for _ in range(1 + int(self._policy.longest_wait / self._policy.pause)):
             row = await self._store.get(self._owner, self.kind)
             is_usable = row.value not in ("", refused) and row.left > NO_TIME
             if is_usable and row.left > self._margin:
@@ -153,7 +156,7 @@ class LeasedToken(ABC):
         self._on_renewal(self.kind, fault)
         raise fault
 
-    async def _stored(self, issued: AuthorizerToken, row: TokenRow) -> str:
+    async def _stored(self, issued: RenewedToken, row: TokenRow) -> str:
         token, life = issued.access_token, timedelta(seconds=min(issued.expires_in, MAX_LIFE))
         is_ours = await self._store.put(
             self._owner, self.kind, row.fence + 1, token, life, refresh_token=issued.refresh_token
@@ -161,12 +164,11 @@ class LeasedToken(ABC):
         if not is_ours:
             return ""
         self._on_renewal(self.kind, None)
-        # Within the margin, it may be refused since a process died between WeChat's answer and the row.
-        if self.kind is TokenKind.COMPONENT and row.left > self._margin:
-            await self._store.refused(self._owner, self.kind, row.value)
+        if row.left > self._margin:
+            await self._note_replaced(row.value)
         return self._keep(token, life)
 
-    async def _answer(self, asked_at: float) -> AuthorizerToken:
+    async def _answer(self, asked_at: float) -> RenewedToken:
         """Request a token within the lease that was asked for at this time of the loop."""
         within = self._policy.lease.total_seconds() * IN_LEASE
         try:
@@ -179,7 +181,7 @@ class LeasedToken(ABC):
 
     def _keep(self, token: str, left: timedelta) -> str:
         now = self._now()
-        self._copy = _Copy(token, now, now + min(self._policy.kept, left - self._margin), now + left)
+        self._copy = _Copy(token, now, now + min(self._policy.copy_life, left - self._margin), now + left)
         return token
 
 

@@ -46,10 +46,10 @@ class PreAuthCode:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizerToken(IssuedToken):
-    """A new access token of an account, its lifetime, and the refresh token for the next one."""
+class RenewedToken(IssuedToken):
+    """A new access token of the platform or of an account, its lifetime, and the refresh token for the next one."""
 
-    refresh_token: str = field(default="", repr=False)  # "": the present one stays in force
+    refresh_token: str = field(default="", repr=False)  # "": the present one stays in force, or there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def parse_authorization(answer: Answer) -> Authorization:
     return Authorization(appid, _sets(info), text_of(info.get("authorizer_refresh_token")), token)
 
 
-def parse_authorizer_token(answer: Answer) -> AuthorizerToken:
+def parse_authorizer_token(answer: Answer) -> RenewedToken:
     """Parse a new access token of an account. Without a refresh token, the present one stays in force.
 
     Raises:
@@ -207,7 +207,7 @@ def parse_authorizer_token(answer: Answer) -> AuthorizerToken:
     """
     issued = _issued(answer, "authorizer_access_token")
     refresh_token = text_of(answer.get("authorizer_refresh_token"))
-    return AuthorizerToken(issued.access_token, issued.expires_in, refresh_token)
+    return RenewedToken(issued.access_token, issued.expires_in, refresh_token)
 
 
 def parse_authorizer_list(answer: Answer) -> AuthorizerPage:

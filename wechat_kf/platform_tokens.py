@@ -15,7 +15,7 @@ from wechat_kf import platform
 from wechat_kf.client import TokenSource
 from wechat_kf.errors import SYSTEM_ERRORS, APIError, BusyError, KfError, SetupError, TokenError
 from wechat_kf.leased_tokens import LeasedToken, TokenOptions
-from wechat_kf.platform import AuthorizerToken
+from wechat_kf.platform import RenewedToken
 from wechat_kf.protocol import Answer, Request
 from wechat_kf.token_store import NO_TIME, TokenKind, TokenPolicy, TokenStore
 from wechat_kf.transport import send
@@ -88,7 +88,7 @@ class ComponentToken(LeasedToken):
         self._secret = secret
         self._margin = self._policy.margin
 
-    async def _request(self) -> AuthorizerToken:
+    async def _request(self) -> RenewedToken:
         refused, refusal = "", None
         for _ in range(2):  # a newer ticket may have been pushed meanwhile
             ticket = await self._store.secret(self._owner, TICKET)
@@ -102,7 +102,7 @@ class ComponentToken(LeasedToken):
                 refused, refusal = ticket, error
         raise refusal or NoTicketError()
 
-    async def _issued(self, ticket: str) -> AuthorizerToken:
+    async def _issued(self, ticket: str) -> RenewedToken:
         request = platform.component_token(self._owner, self._secret, ticket)
         try:
             response = await send(self._http, request, proxied=self._proxied)
@@ -110,13 +110,16 @@ class ComponentToken(LeasedToken):
             error.of_platform = True
             raise
         issued = platform.parse_component_token(response.answer)
-        return AuthorizerToken(issued.access_token, issued.expires_in)
+        return RenewedToken(issued.access_token, issued.expires_in)
 
     def _wait_after(self, fault: KfError) -> timedelta:
         if isinstance(fault, NoTicketError):
             return self._policy.no_ticket
         is_lasting = isinstance(fault, APIError) and fault.errcode not in SYSTEM_ERRORS
         return max(super()._wait_after(fault), self._policy.retry if is_lasting else NO_TIME)
+
+    async def _note_replaced(self, token: str) -> None:
+        await self._store.note_refused(self._owner, self.kind, token)
 
 
 class PlatformToken(LeasedToken):
@@ -139,7 +142,7 @@ class PlatformToken(LeasedToken):
         self._component = component
         self._margin = _margin_of(appid, self._policy)
 
-    async def _request(self) -> AuthorizerToken:
+    async def _request(self) -> RenewedToken:
         refused, refusal = "", None
         for _ in range(2):  # the list of authorizers may have brought another meanwhile
             refresh_token = await self._store.secret(self._owner, REFRESH_TOKEN)
@@ -153,7 +156,7 @@ class PlatformToken(LeasedToken):
                 refused, refusal = refresh_token, error
         raise NoRefreshTokenError(refusal)
 
-    async def _issued(self, refresh_token: str) -> AuthorizerToken:
+    async def _issued(self, refresh_token: str) -> RenewedToken:
         build = partial(platform.authorizer_token, self._platform_appid, self._owner, refresh_token)
         answer = await call_platform(self._http, self._component, build, proxied=self._proxied)
         issued = platform.parse_authorizer_token(answer)

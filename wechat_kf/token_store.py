@@ -18,8 +18,10 @@ class TokenPolicy:
     least_margin: timedelta = timedelta(minutes=5)  # of an account's: between these two, fixed for each account, so
     most_margin: timedelta = timedelta(minutes=15)  # that accounts added together are not renewed together
     lease: timedelta = timedelta(seconds=15)  # of a renewal
-    kept: timedelta = timedelta(seconds=60)  # a copy in memory; an old token of the platform works for 5 minutes
-    patience: timedelta = timedelta(seconds=5)  # with another process that renews a token of which nothing is left
+    copy_life: timedelta = timedelta(
+        seconds=60
+    )  # of a copy in memory; an old token of the platform works for 5 minutes
+    longest_wait: timedelta = timedelta(seconds=5)  # for another process that renews an expired token
     pause: timedelta = timedelta(milliseconds=200)  # between two reads of the row meanwhile
     retry: timedelta = timedelta(seconds=60)  # after WeChat has refused the platform a token
     no_ticket: timedelta = timedelta(seconds=10)  # after the platform had no ticket to get a token with
@@ -72,6 +74,6 @@ class TokenStore(Protocol):
         """Return "ticket" of a platform or "refresh_token" of an account; "" without one."""
         ...
 
-    async def refused(self, owner: str, kind: TokenKind, token: str) -> None:
+    async def note_refused(self, owner: str, kind: TokenKind, token: str) -> None:
         """Record that WeChat refused this token of the platform before its end, and that it was replaced."""
         ...

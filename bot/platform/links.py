@@ -34,8 +34,8 @@ def make_link(settings: Settings, user_id: str, now: datetime) -> str:
 
 def signed(request: LinkRequest, keys: Sequence[bytes]) -> str:
     """Return the parameter `s` of a link, signed by the first key."""
-    text = f"{request.user_id}:{int(request.until.timestamp())}".encode()
-    return base64.urlsafe_b64encode(text + _signature(text, keys[0])).rstrip(b"=").decode()
+    encoded = f"{request.user_id}:{int(request.until.timestamp())}".encode()
+    return base64.urlsafe_b64encode(encoded + _signature(encoded, keys[0])).rstrip(b"=").decode()
 
 
 def verified(s: str, keys: Sequence[bytes], now: datetime) -> LinkRequest | None:
@@ -44,13 +44,13 @@ def verified(s: str, keys: Sequence[bytes], now: datetime) -> LinkRequest | None
         value = base64.b64decode(s[:LONGEST] + "=" * (-len(s) % 4), b"-_", validate=True)
     except ValueError:
         return None
-    text, signature = value[:-SIGNATURE_BYTES], value[-SIGNATURE_BYTES:]
-    if not any(hmac.compare_digest(_signature(text, key), signature) for key in keys):
+    encoded, signature = value[:-SIGNATURE_BYTES], value[-SIGNATURE_BYTES:]
+    if not any(hmac.compare_digest(_signature(encoded, key), signature) for key in keys):
         return None
-    user_id, _, until = text.decode().rpartition(":")
+    user_id, _, until = encoded.decode().rpartition(":")
     request = LinkRequest(user_id, datetime.fromtimestamp(int(until), UTC))
     return request if now < request.until else None
 
 
-def _signature(text: bytes, key: bytes) -> bytes:
-    return hmac.new(key, text, hashlib.sha256).digest()
+def _signature(encoded: bytes, key: bytes) -> bytes:
+    return hmac.new(key, encoded, hashlib.sha256).digest()

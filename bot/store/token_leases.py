@@ -125,7 +125,7 @@ class StoredTokens:
         if self._kept is None or self._kept.created_at < created_at:
             self._kept = _KeptTicket(owner, created_at, sealed)
 
-    async def refused(self, owner: str, kind: TokenKind, token: str) -> None:
+    async def note_refused(self, owner: str, kind: TokenKind, token: str) -> None:
         """Record that WeChat has refused this token of the platform before its end, and that it was replaced."""
         async with self._store.begin() as tx:
             await platform_rows.note_refusal(tx, owner)
