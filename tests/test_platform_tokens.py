@@ -88,6 +88,19 @@ async def test_token_is_renewed_ten_minutes_before_its_end(place: Fleet, left: t
     assert await place.component().get() == expected
 
 
+@pytest.mark.parametrize("seconds", [300, 1200])
+async def test_token_with_a_short_life_is_renewed_when_half_of_it_is_over(place: Fleet, seconds: int):
+    place.issuer.life = timedelta(seconds=seconds)
+    processes = [place.component(), place.component()]
+    for _ in range(seconds // 10):
+        for tokens in processes:
+            assert place.issuer.valid_until[await tokens.get()] > place.clock()
+        place.clock.forward(seconds=10)
+    assert [claim.left for claim in place.rows.claims] == [timedelta(0), timedelta(seconds=seconds / 2)]
+    merchant = place.merchant()
+    assert await merchant.get() == await merchant.get()
+
+
 async def test_copy_in_memory_is_used_for_a_minute_and_not_within_the_margin(place: Fleet):
     stored(place, MARGIN + 90 * SECOND)
     tokens = place.component()

@@ -40,7 +40,7 @@ async def test_token_has_its_life_by_the_clock_of_the_store(tokens, clock):
     assert await tokens.get(ROSE, AUTHORIZER) == TokenRow()
     assert await renew(tokens, "first")
     clock.forward(minutes=30)
-    assert await tokens.get(ROSE, AUTHORIZER) == TokenRow("first", timedelta(minutes=90), fence=2)
+    assert await tokens.get(ROSE, AUTHORIZER) == TokenRow("first", timedelta(minutes=90), LIFE, fence=2)
     clock.forward(hours=3)
     assert (await tokens.get(ROSE, AUTHORIZER)).left == timedelta(0)
     assert await tokens.get(ROSE, COMPONENT) == TokenRow()
@@ -92,7 +92,7 @@ async def test_failed_renewal_is_not_repeated_before_its_pause_is_over(tokens, c
     await tokens.fail(ROSE, AUTHORIZER, 1, timedelta(hours=1))  # of the claim before
     assert (await tokens.get(ROSE, AUTHORIZER)).is_leased
     assert await tokens.put(ROSE, AUTHORIZER, 2, "first", LIFE)
-    assert await tokens.get(ROSE, AUTHORIZER) == TokenRow("first", LIFE, fence=3)
+    assert await tokens.get(ROSE, AUTHORIZER) == TokenRow("first", LIFE, LIFE, fence=3)
 
 
 async def test_refresh_token_is_stored_with_the_token_and_kept_without_a_new_one(tokens):

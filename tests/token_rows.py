@@ -30,6 +30,7 @@ class KilledError(Exception):
 class Row:
     value: str = ""
     expires_at: datetime | None = None
+    life: timedelta = LIFE
     lease_until: datetime | None = None
     fence: int = 0
     next_try_at: datetime | None = None
@@ -64,7 +65,7 @@ class Rows:
         await self._called("get")
         row = self.row(owner, kind)
         left, lease, wait = (self._left(at) for at in (row.expires_at, row.lease_until, row.next_try_at))
-        return TokenRow(row.value, left, lease > NO_TIME, row.fence, wait, row.errcode)
+        return TokenRow(row.value, left, row.life, lease > NO_TIME, row.fence, wait, row.errcode)
 
     async def claim(self, owner: str, kind: TokenKind, fence: int, lease: timedelta) -> bool:
         await self._called("claim")
@@ -81,7 +82,7 @@ class Rows:
         await self._called("put")
         if self.row(owner, kind).fence != fence:
             return False
-        self.rows[owner, kind] = Row(token, self.clock() + life, fence=fence + 1)
+        self.rows[owner, kind] = Row(token, self.clock() + life, life, fence=fence + 1)
         if refresh_token:
             self.secrets[owner, "refresh_token"] = refresh_token
         return True

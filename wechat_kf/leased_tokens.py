@@ -124,8 +124,8 @@ class LeasedToken(ABC):
         for _ in range(1 + int(self._policy.longest_wait / self._policy.pause)):
             row = await self._store.get(self._owner, self.kind)
             is_usable = row.value not in ("", refused) and row.left > NO_TIME
-            if is_usable and row.left > self._margin:
-                return self._keep(row.value, row.left)
+            if is_usable and row.left > self._margin_for(row.life):
+                return self._keep(row.value, row.left, row.life)
             is_free = not row.is_leased and row.wait <= NO_TIME
             asked_at = asyncio.get_running_loop().time()  # the lease may begin here: the store may answer late
             if is_free and await self._store.claim(self._owner, self.kind, row.fence, self._policy.lease):
@@ -136,7 +136,7 @@ class LeasedToken(ABC):
                     if not is_usable:
                         raise
             if is_usable:  # the old one, while another process renews it or WeChat issues none
-                return self._keep(row.value, row.left)
+                return self._keep(row.value, row.left, row.life)
             if row.wait > NO_TIME:
                 raise _refusal(row.errcode)
             await self._sleep(self._policy.pause.total_seconds())
@@ -164,9 +164,9 @@ class LeasedToken(ABC):
         if not is_ours:
             return ""
         self._on_renewal(self.kind, None)
-        if row.left > self._margin:
+        if row.left > self._margin_for(row.life):
             await self._note_replaced(row.value)
-        return self._keep(token, life)
+        return self._keep(token, life, life)
 
     async def _answer(self, asked_at: float) -> RenewedToken:
         """Request a token within the lease that was asked for at this time of the loop."""
@@ -179,9 +179,13 @@ class LeasedToken(ABC):
                 raise
         raise TransportError(f"no {self.kind} token within {within:g} s", timed_out=True)
 
-    def _keep(self, token: str, left: timedelta) -> str:
-        now = self._now()
-        self._copy = _Copy(token, now, now + min(self._policy.copy_life, left - self._margin), now + left)
+    def _margin_for(self, life: timedelta) -> timedelta:
+        """Return the margin of a token: a shorter one if it would be renewed in the first half of its life."""
+        return min(self._margin, life / 2)
+
+    def _keep(self, token: str, left: timedelta, life: timedelta) -> str:
+        now, fresh = self._now(), left - self._margin_for(life)
+        self._copy = _Copy(token, now, now + min(self._policy.copy_life, fresh), now + left)
         return token
 
 

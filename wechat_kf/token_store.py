@@ -18,9 +18,7 @@ class TokenPolicy:
     least_margin: timedelta = timedelta(minutes=5)  # of an account's: between these two, fixed for each account, so
     most_margin: timedelta = timedelta(minutes=15)  # that accounts added together are not renewed together
     lease: timedelta = timedelta(seconds=15)  # of a renewal
-    copy_life: timedelta = timedelta(
-        seconds=60
-    )  # of a copy in memory; an old token of the platform works for 5 minutes
+    copy_life: timedelta = timedelta(seconds=60)  # in memory; an old token of the platform works for 5 minutes
     longest_wait: timedelta = timedelta(seconds=5)  # for another process that renews an expired token
     pause: timedelta = timedelta(milliseconds=200)  # between two reads of the row meanwhile
     retry: timedelta = timedelta(seconds=60)  # after WeChat has refused the platform a token
@@ -40,6 +38,7 @@ class TokenRow:
 
     value: str = field(default="", repr=False)  # "" if there is none
     left: timedelta = NO_TIME  # of its life
+    life: timedelta = NO_TIME  # in all
     is_leased: bool = False  # a process renews it
     fence: int = 0
     wait: timedelta = NO_TIME  # no renewal before that

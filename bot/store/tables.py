@@ -295,6 +295,7 @@ token = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),  # "component" or "authorizer"
     sa.Column("value", sa.Text),
     sa.Column("expires_at", Moment),
+    sa.Column("life", sa.Integer),  # seconds from its renewal to its end
     sa.Column("lease_until", Moment),  # while a process renews it
     _column("fence", sa.Integer, default=0, server_default="0"),  # rises with each claim and each completion
     _column("failures", sa.Integer, default=0, server_default="0"),  # renewals in a row that failed

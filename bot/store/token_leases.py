@@ -64,6 +64,7 @@ class StoredTokens:
         return TokenRow(
             value=value,
             left=_left(row["expires_at"], now, LONGEST) if value else NOTHING,
+            life=timedelta(seconds=row["life"]) if value else NOTHING,
             is_leased=_left(row["lease_until"], now, CLOCK_TOLERANCE) > NOTHING,
             fence=row["fence"],
             wait=_left(row["next_try_at"], now, LONGEST),
@@ -93,7 +94,7 @@ class StoredTokens:
         values: dict[str, Any] = {**ENDED, "fence": fence + 1}
         values["value"] = self._keys.seal(owner, sealed_name(kind), token)
         async with self._store.begin() as tx:
-            values["expires_at"] = tx.now + life
+            values |= _ending(tx.now, life)
             if kind is TokenKind.COMPONENT and await platform_rows.has_rival(tx, owner):
                 values["next_try_at"] = tx.now + RIVAL_PAUSE
             if not await _end_claim(tx, owner, kind, fence, values):
@@ -151,19 +152,23 @@ class StoredTokens:
 async def replace(tx: Tx, owner: str, kind: TokenKind, sealed: str, life: timedelta) -> None:
     """Store a token that comes without a claim, sealed under `sealed_name`. A claim that there is fails."""
     await tx.run(insert_new(tx, tokens).values(owner=owner, kind=kind, fence=0, failures=0))
-    values = {**ENDED, "value": sealed, "expires_at": tx.now + life, "fence": tokens.c.fence + 1}
+    values = {**ENDED, "value": sealed, **_ending(tx.now, life), "fence": tokens.c.fence + 1}
     await tx.run(sa.update(tokens).where(*_is(owner, kind)).values(**values))
 
 
 async def clear(tx: Tx, owner: str) -> None:
     """Delete the tokens of an owner. The rows stay, so that the claim of a process fails that renews one now."""
-    values = {**ENDED, "value": None, "expires_at": None, "fence": tokens.c.fence + 1}
+    values = {**ENDED, "value": None, "expires_at": None, "life": None, "fence": tokens.c.fence + 1}
     await tx.run(sa.update(tokens).where(tokens.c.owner == owner).values(**values))
 
 
 def sealed_name(kind: TokenKind) -> str:
     """Return the name that a token is sealed under."""
     return f"{kind}_token"
+
+
+def _ending(now: datetime, life: timedelta) -> dict[str, Any]:
+    return {"expires_at": now + life, "life": int(life.total_seconds())}
 
 
 async def _end_claim(tx: Tx, owner: str, kind: TokenKind, fence: int, values: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("value", sa.Text()),
         sa.Column("expires_at", moment),
+        sa.Column("life", sa.Integer()),
         sa.Column("lease_until", moment),
         sa.Column("fence", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
