@@ -119,6 +119,28 @@ async def test_times_that_a_wrong_clock_has_written_stop_no_renewal(tokens, cloc
     assert await tokens.claim(ROSE, AUTHORIZER, 4, LEASE)
 
 
+@pytest.mark.parametrize(("errcode", "wait"), [(61006, timedelta(minutes=1)), (0, RIVAL_PAUSE)])
+async def test_short_wait_that_was_written_hours_ahead_stops_no_renewal(tokens, clock, errcode, wait):
+    clock.forward(hours=12)
+    await tokens.claim(PLATFORM, COMPONENT, 0, LEASE)
+    await tokens.fail(PLATFORM, COMPONENT, 1, wait, errcode)
+    row = await tokens.get(PLATFORM, COMPONENT)
+    assert row.wait == wait
+    assert not await tokens.claim(PLATFORM, COMPONENT, row.fence, LEASE)
+    clock.forward(hours=-12)
+    row = await tokens.get(PLATFORM, COMPONENT)
+    assert row.wait == timedelta(0)
+    assert await tokens.claim(PLATFORM, COMPONENT, row.fence, LEASE)
+
+
+async def test_wait_for_a_quota_lasts_for_hours(tokens, clock):
+    await tokens.claim(ROSE, AUTHORIZER, 0, LEASE)
+    await tokens.fail(ROSE, AUTHORIZER, 1, timedelta(hours=24), 45009)
+    clock.forward(hours=23)
+    assert (await tokens.get(ROSE, AUTHORIZER)).wait == timedelta(hours=1)
+    assert not await tokens.claim(ROSE, AUTHORIZER, 1, LEASE)
+
+
 async def test_values_are_sealed_for_their_owner_and_kind(tokens, store):
     await renew(tokens, "first", refresh_token="r1")
     async with store.begin() as tx:

@@ -26,8 +26,11 @@ from wechat_kf.token_store import TokenKind, TokenRow
 
 log = logging.getLogger(__name__)
 
-LONGEST = timedelta(hours=25)  # of a life, and of the wait for a quota; a later end was written by a wrong clock
+# A later end than these was written by a wrong clock.
+LONGEST = timedelta(hours=25)  # of a life, and of the wait for a quota
 RIVAL_PAUSE = timedelta(minutes=6)  # between two renewals while another system makes them, too
+LONGEST_WAIT = RIVAL_PAUSE + CLOCK_TOLERANCE  # for anything else than a quota
+QUOTA_SPENT = 45009
 NOTHING = timedelta(0)
 ENDED = {"lease_until": None, "failures": 0, "next_try_at": None, "errcode": None}
 
@@ -67,7 +70,7 @@ class StoredTokens:
             life=timedelta(seconds=row["life"]) if value else NOTHING,
             is_leased=_left(row["lease_until"], now, CLOCK_TOLERANCE) > NOTHING,
             fence=row["fence"],
-            wait=_left(row["next_try_at"], now, LONGEST),
+            wait=_left(row["next_try_at"], now, LONGEST if row["errcode"] == QUOTA_SPENT else LONGEST_WAIT),
             errcode=row["errcode"] or 0,
         )
 
@@ -77,7 +80,11 @@ class StoredTokens:
             if fence == 0:
                 await tx.run(insert_new(tx, tokens).values(owner=owner, kind=kind, fence=0, failures=0))
             is_free = _is_over(tokens.c.lease_until, tx.now, CLOCK_TOLERANCE)
-            may_try = _is_over(tokens.c.next_try_at, tx.now, LONGEST)
+            has_quota = tokens.c.errcode.is_distinct_from(QUOTA_SPENT)
+            may_try = sa.or_(
+                _is_over(tokens.c.next_try_at, tx.now, LONGEST),
+                sa.and_(has_quota, tokens.c.next_try_at > tx.now + LONGEST_WAIT),
+            )
             update = sa.update(tokens).where(*_is(owner, kind), tokens.c.fence == fence, is_free, may_try)
             claimed = await tx.run(update.values(fence=fence + 1, lease_until=tx.now + lease))
             return claimed.rowcount == 1
