@@ -424,6 +424,27 @@ async def test_spent_quota_stops_renewals_until_midnight_in_shanghai_and_the_old
     assert await place.merchant().get() == place.issuer.issued[-1]
 
 
+async def test_quota_that_one_account_finds_spent_stops_the_renewals_of_all(place: Fleet):
+    place.clock.now = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)  # noon in Shanghai
+    first, second, third = (f"wx00000000000000b{number}" for number in range(3))
+    for appid in (first, second, third):
+        place.rows.secrets[appid, "refresh_token"] = f"refreshtoken@@@HUSH of {appid}"
+    valid = await place.merchant(appid=second).get()
+    place.rows.row(second, TokenKind.AUTHORIZER).expires_at = place.clock() + 4 * MINUTE
+    place.issuer.refusals = [refusal(45009)]
+    assert isinstance(await failure(place.merchant(appid=first)), QuotaError)
+    requests = len(place.issuer.requests)
+    assert await place.merchant(appid=second).get() == valid
+    error = await failure(place.merchant(appid=third))
+    assert isinstance(error, QuotaError)
+    assert platform.concerns_platform(error)
+    assert isinstance(await failure(place.merchant(appid=second), valid), QuotaError)
+    assert len(place.issuer.requests) == requests
+    place.clock.now = datetime(2026, 11, 26, 16, 15, tzinfo=UTC)
+    for appid in (first, second, third):
+        assert await place.merchant(appid=appid).get() == place.issuer.issued[-1]
+
+
 async def test_spent_quota_of_the_platforms_own_token_lasts_until_midnight_too(place: Fleet):
     place.issuer.refusals = [refusal(45009)]
     assert isinstance(await failure(place.component()), QuotaError)

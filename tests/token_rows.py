@@ -187,10 +187,12 @@ class Fleet:
         """Return the platform's tokens in a new process."""
         return ComponentToken(http_client(self.issuer), PLATFORM, SECRET, self.rows, **self._options(options))
 
-    def merchant(self, component: ComponentToken | None = None, **options: object) -> PlatformToken:
+    def merchant(
+        self, component: ComponentToken | None = None, appid: str = MERCHANT, **options: object
+    ) -> PlatformToken:
         """Return the tokens of an account in a new process."""
         http, source = http_client(self.issuer), component or self.component()
-        return PlatformToken(http, PLATFORM, MERCHANT, source, self.rows, **self._options(options))
+        return PlatformToken(http, PLATFORM, appid, source, self.rows, **self._options(options))
 
     async def sleep(self, seconds: float) -> None:
         self.clock.forward(seconds=seconds)

@@ -117,6 +117,10 @@ class LeasedToken(ABC):
         """Return how long no process renews after a failure: after a spent quota until it is renewed."""
         return _until_midnight(self._now()) if isinstance(fault, QuotaError) else NO_TIME
 
+    async def _delayed(self, row: TokenRow) -> TokenRow:
+        """Return the row of a token that is to be renewed, with the wait of another row that delays this too."""
+        return row
+
     async def _note_replaced(self, token: str) -> None:
         """Record that a token was refused and replaced before its time."""
 
@@ -126,6 +130,7 @@ class LeasedToken(ABC):
             is_usable = row.value not in ("", refused) and row.left > NO_TIME
             if is_usable and row.left > self._margin_for(row.life):
                 return self._keep(row.value, row.left, row.life)
+            row = await self._delayed(row)
             is_free = not row.is_leased and row.wait <= NO_TIME
             asked_at = asyncio.get_running_loop().time()  # the lease may begin here: the store may answer late
             if is_free and await self._store.claim(self._owner, self.kind, row.fence, self._policy.lease):

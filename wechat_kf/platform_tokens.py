@@ -13,11 +13,11 @@ import httpx
 
 from wechat_kf import platform
 from wechat_kf.client import TokenSource
-from wechat_kf.errors import SYSTEM_ERRORS, APIError, BusyError, KfError, SetupError, TokenError
+from wechat_kf.errors import SYSTEM_ERRORS, APIError, BusyError, KfError, QuotaError, SetupError, TokenError
 from wechat_kf.leased_tokens import LeasedToken, TokenOptions
 from wechat_kf.platform import RenewedToken
 from wechat_kf.protocol import Answer, Request
-from wechat_kf.token_store import NO_TIME, TokenKind, TokenPolicy, TokenStore
+from wechat_kf.token_store import NO_TIME, TokenKind, TokenPolicy, TokenRow, TokenStore
 from wechat_kf.transport import send
 
 TICKET, REFRESH_TOKEN = "ticket", "refresh_token"
@@ -158,10 +158,27 @@ class PlatformToken(LeasedToken):
 
     async def _issued(self, refresh_token: str) -> RenewedToken:
         build = partial(platform.authorizer_token, self._platform_appid, self._owner, refresh_token)
-        answer = await call_platform(self._http, self._component, build, proxied=self._proxied)
+        try:
+            answer = await call_platform(self._http, self._component, build, proxied=self._proxied)
+        except QuotaError as error:
+            await self._delay_all(error)
+            raise
         issued = platform.parse_authorizer_token(answer)
         # To store it again could replace a newer one, which came from the list during this call.
         return replace(issued, refresh_token="") if issued.refresh_token == refresh_token else issued
+
+    async def _delayed(self, row: TokenRow) -> TokenRow:
+        if row.is_leased or row.wait > NO_TIME:
+            return row
+        quota = await self._store.get(self._platform_appid, self.kind)
+        return replace(row, wait=quota.wait, errcode=quota.errcode)
+
+    async def _delay_all(self, error: QuotaError) -> None:
+        """Let no account renew before the quota that all share is renewed: a row of the platform has the wait."""
+        owner, kind = self._platform_appid, self.kind
+        row = await self._store.get(owner, kind)
+        if await self._store.claim(owner, kind, row.fence, self._policy.lease):
+            await self._store.fail(owner, kind, row.fence + 1, self._wait_after(error), error.errcode)
 
 
 def _margin_of(appid: str, policy: TokenPolicy) -> timedelta:

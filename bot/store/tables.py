@@ -291,6 +291,7 @@ tenant = sa.Table(
 token = sa.Table(
     "token",
     metadata,
+    # A platform's row of the kind "authorizer" has no token: there all accounts wait for a spent quota.
     sa.Column("owner", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),  # "component" or "authorizer"
     sa.Column("value", sa.Text),
