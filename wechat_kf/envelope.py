@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 AES_KEY = re.compile(r"[A-Za-z0-9]{43}")  # as WeChat shows it: EncodingAESKey
 MAX_BODY = 64 * 1024  # bytes; a push has about 1,000
+_MOST_MARKUP = 100  # tags and quotes outside: a push has about 10, and 64 KiB of them keep the parser busy for 50 ms
 
 # Values of InfoType. A platform receives others too.
 TICKET = "component_verify_ticket"
@@ -90,6 +91,8 @@ def open_push(body: bytes, query: Mapping[str, str], *, token: str, keys: Sequen
         raise MalformedPushError("the body is too long")
     if not all(pattern.fullmatch(query.get(name, "")) for name, pattern in _QUERY.items()):
         raise MalformedPushError("the query is incomplete or malformed")
+    if sum(map(body.count, (b"<", b'"', b"'"))) > _MOST_MARKUP:
+        raise MalformedPushError("the body has too many tags or attributes")
     outside = _fields(body)
     sealed = outside.get("Encrypt", "")
     if not sealed:
