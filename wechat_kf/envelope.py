@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AES_KEY = re.compile(r"[A-Za-z0-9]{43}")  # as WeChat shows it: EncodingAESKey
 MAX_BODY = 64 * 1024  # bytes; a push has about 1,000
-_MOST_MARKUP = 100  # tags and quotes outside: a push has about 10, and 64 KiB of them keep the parser busy for 50 ms
+_MOST_MARKUP = 100  # tags and quotes outside: a push has about 10, and thousands keep the parser busy for 50 ms
 
 # Values of InfoType. A platform receives others too.
 TICKET = "component_verify_ticket"

@@ -121,6 +121,7 @@ class LeasedToken(ABC):
         """Return the row of a token that is to be renewed, with the wait of another row that delays this too."""
         return row
 
+    @abstractmethod
     async def _note_replaced(self, token: str) -> None:
         """Record that a token was refused and replaced before its time."""
 

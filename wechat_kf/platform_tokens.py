@@ -173,6 +173,9 @@ class PlatformToken(LeasedToken):
         quota = await self._store.get(self._platform_appid, self.kind)
         return replace(row, wait=quota.wait, errcode=quota.errcode)
 
+    async def _note_replaced(self, token: str) -> None:
+        """Leave it out: only the platform's own token shows that another system renews tokens."""
+
     async def _delay_all(self, error: QuotaError) -> None:
         """Let no account renew before the quota that all share is renewed: a row of the platform has the wait."""
         owner, kind = self._platform_appid, self.kind
