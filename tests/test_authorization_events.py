@@ -193,6 +193,44 @@ async def test_account_that_a_person_has_paused_stays_paused_until_its_owner_wit
     assert (row["state"], row["reason"]) == (TenantState.REVOKED, "")
 
 
+async def remove(store: Store) -> None:
+    async with store.begin() as tx:
+        await tenants.remove(tx, ROSE)
+
+
+async def test_account_that_a_person_has_removed_is_watched_again_once_its_owner_authorises_again(store):
+    await note(store, event(AUTHORIZED))
+    await remove(store)
+    assert await note(store, event(AUTHORIZED, 1)) == [True]
+    (found,) = await loaded(store)
+    assert (found.state, found.reason, found.is_watched) == (TenantState.UNEXCHANGED, "", True)
+    assert await code_of(store) == "code of authorized 1"
+
+
+async def test_changed_permissions_leave_a_removed_account_removed_and_without_secrets(store):
+    await note(store, event(AUTHORIZED))
+    await remove(store)
+    assert await note(store, event(UPDATED, 1)) == [True]
+    assert (await loaded(store), await code_of(store)) == ([], "")
+    assert await note(store, event(AUTHORIZED), event(AUTHORIZED, 2)) == [False, True]
+    assert [one.is_watched for one in await loaded(store)] == [True]
+
+
+async def test_removed_account_that_withdraws_and_authorises_again_is_watched(store):
+    await note(store, event(AUTHORIZED))
+    await remove(store)
+    await note(store, event(WITHDRAWN, 1))
+    assert await loaded(store) == []
+    await note(store, event(AUTHORIZED, 2))
+    assert [(one.state, one.is_watched) for one in await loaded(store)] == [(TenantState.UNEXCHANGED, True)]
+
+
+async def test_time_that_is_more_than_a_day_ahead_stops_no_later_push(store):
+    await note(store, event(AUTHORIZED, 60 * 24 * 400))
+    assert await note(store, event(WITHDRAWN, 1), event(AUTHORIZED)) == [True, False]
+    assert (await row_of(store))["event_at"] == NOW + MINUTE
+
+
 HARBOUR = StoredTenant(ROSE, "harbour", "Harbour Tea", "file")
 
 
@@ -217,6 +255,16 @@ async def test_account_that_is_gone_from_the_file_becomes_one_of_the_platform(st
     await note(store, event(AUTHORIZED))
     found = (await loaded(store))[0]
     assert (found.origin, found.slug, found.state) == (PLATFORM, "wx0000a1", TenantState.UNEXCHANGED)
+
+
+async def test_account_that_a_command_has_removed_becomes_one_of_the_platform(store):
+    async with store.begin() as tx:
+        await tenants.save(tx, replace(HARBOUR, origin=COMMAND))
+    await remove(store)
+    await note(store, event(UPDATED))
+    found = (await loaded(store))[0]
+    assert (found.origin, found.state, found.is_watched) == (PLATFORM, TenantState.UNEXCHANGED, True)
+    assert await code_of(store) == "code of updateauthorized 0"
 
 
 async def test_withdrawal_from_another_platform_does_not_concern_this_one(store):

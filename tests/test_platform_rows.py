@@ -42,6 +42,14 @@ async def test_ticket_only_moves_forward_and_its_age_counts_from_its_arrival(run
     assert await run(sealed_secrets.load, TICKET) == "0a1b2c3d:second"
 
 
+async def test_ticket_that_is_more_than_a_day_ahead_stops_no_later_one(run):
+    assert await run(platform_rows.take_ticket, NOW + 400 * 24 * HOUR, "0a1b2c3d:far ahead")
+    assert await run(platform_rows.take_ticket, NOW + MINUTE, "0a1b2c3d:next")
+    assert not await run(platform_rows.take_ticket, NOW, "0a1b2c3d:older")
+    assert await run(platform_rows.take_ticket, NOW + 24 * HOUR, "0a1b2c3d:a little ahead")
+    assert not await run(platform_rows.take_ticket, NOW + 2 * MINUTE, "0a1b2c3d:older")
+
+
 async def test_wechat_is_asked_for_tickets_once_an_hour_by_all_processes(run, clock):
     assert [await run(platform_rows.claim_start, HOUR) for _ in range(2)] == [True, False]
     clock.forward(hours=1)

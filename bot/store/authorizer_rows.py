@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.store import authorizers, sealed_secrets, tenants
+from bot.store import authorizers, platform_rows, sealed_secrets, tenants
 from bot.store.database import Tx
 from bot.store.sealed_secrets import CODE, USED_CODE
 from bot.store.tables import tenant
@@ -41,20 +41,21 @@ async def load(tx: Tx, appid: str) -> Authorizer | None:
     """Read one account, and let other processes wait with their changes; None if it has not authorised."""
     found = sa.select(tenant).where(tenant.c.appid == appid, IS_AUTHORIZER).with_for_update()
     row = (await tx.run(found)).mappings().first()
-    return _authorizer(row) if row else None
+    return _authorizer(row, tx.now) if row else None
 
 
 async def of_platform(tx: Tx, platform_appid: str) -> dict[str, Authorizer]:
     """Return all accounts of a platform by AppID."""
     rows = await tx.run(sa.select(tenant).where(_ours(platform_appid)))
-    return {row["appid"]: _authorizer(row) for row in rows.mappings()}
+    return {row["appid"]: _authorizer(row, tx.now) for row in rows.mappings()}
 
 
 async def claim_due(tx: Tx, platform_appid: str, lease: timedelta, most: int) -> list[Authorizer]:
     """Claim accounts for which something is due. No other process does it before the lease is over."""
     is_due = sa.and_(_ours(platform_appid), tenant.c.exchange_at <= tx.now)
     found = sa.select(tenant).where(is_due).order_by(tenant.c.exchange_at).limit(most)
-    rows = [*map(_authorizer, (await tx.run(found.with_for_update(skip_locked=True))).mappings())]
+    locked = (await tx.run(found.with_for_update(skip_locked=True))).mappings()
+    rows = [_authorizer(row, tx.now) for row in locked]
     until = tx.now + lease
     claimed = tenant.c.appid.in_([one.appid for one in rows])
     if rows:
@@ -158,7 +159,8 @@ def _ours(platform_appid: str) -> sa.ColumnElement[bool]:
     return sa.and_(IS_AUTHORIZER, tenant.c.platform_appid == platform_appid)
 
 
-def _authorizer(row: sa.RowMapping) -> Authorizer:
+def _authorizer(row: sa.RowMapping, now: datetime) -> Authorizer:
     sets = tuple(row["sets"]) if isinstance(row["sets"], list) else None
     columns = {name: row[name] for name in Authorizer.__dataclass_fields__}
-    return Authorizer(**columns | {"state": tenants.state_of(row), "sets": sets})
+    columns |= {"state": tenants.state_of(row), "event_at": platform_rows.credible(row["event_at"], now)}
+    return Authorizer(**columns | {"sets": sets})

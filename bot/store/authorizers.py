@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.store import sealed_secrets, tenants, token_leases
+from bot.store import platform_rows, sealed_secrets, tenants, token_leases
 from bot.store.database import Tx
 from bot.store.sealed_secrets import CODE, SealedSecret
 from bot.store.tables import tenant
@@ -71,7 +71,7 @@ async def note_event(
     if values.get("state") is TenantState.REVOKED:
         await token_leases.clear(tx, event.appid)  # before the secrets, as in a renewal: they could deadlock
         await sealed_secrets.delete_of(tx, event.appid)
-    if event.code:
+    if event.code and "exchange_at" in values:
         await sealed_secrets.put(tx, SealedSecret(event.appid, CODE, event.code))
     if is_shown:
         await tenants.pause_polls(tx)
@@ -90,7 +90,7 @@ def _changes(
         return {}  # an AppSecret or a token service supplies its tokens
     if is_known and is_withdrawal and row["platform_appid"] != platform_appid:
         return {}  # it has authorised the platform of earlier settings
-    newest = row.get("event_at")
+    newest = platform_rows.credible(row.get("event_at"), now)
     kinds = {*(row["event_kinds"] or "").split()} if newest == event.created_at else set[str]()
     if event.kind in kinds or (newest and event.created_at < newest):
         return {}
@@ -107,11 +107,14 @@ def _changes(
         # The channel of a known account is to be informed. The row of another is not shown: it is there for the
         # pushes that are older.
         return values | ({"exchange_at": now} if is_known else {"exchange_at": None, "removed_at": now})
+    is_removed = is_known and row["reason"] == PauseReason.REMOVED
+    if is_removed and event.kind is EventKind.UPDATED:
+        return values  # only its owner's next authorisation brings it back
     values["exchange_at"] = now
     if not is_withdrawal:
         values |= {"code_until": event.code_until, "removed_at": None}
-        if row.get("state") == TenantState.REVOKED:
-            values["state"] = TenantState.UNEXCHANGED
+        if is_removed or row.get("state") == TenantState.REVOKED:
+            values |= {"state": TenantState.UNEXCHANGED, "reason": ""}
     return values
 
 

@@ -15,6 +15,7 @@ from bot.store.sealed_secrets import TICKET, SealedSecret
 from bot.store.tables import platform
 
 RIVAL_SPAN = timedelta(hours=1)  # two refusals within it show a rival, which the last one shows for as long
+MOST_AHEAD = timedelta(days=1)  # of a CreateTime; a later one is wrong, and stops no later push
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ async def load(tx: Tx, appid: str) -> PlatformRow:
 
 async def take_ticket(tx: Tx, appid: str, created_at: datetime, sealed: str) -> bool:
     """Store a ticket. Return False if it is not newer than the one before: a push may be repeated."""
-    is_newer = sa.or_(platform.c.ticket_at.is_(None), platform.c.ticket_at < created_at)
+    taken_at = platform.c.ticket_at
+    is_newer = sa.or_(taken_at.is_(None), taken_at < created_at, taken_at > tx.now + MOST_AHEAD)
     if not await _update(tx, appid, is_newer, ticket_at=created_at, pushed_at=tx.now):
         return False
     await sealed_secrets.put(tx, SealedSecret(appid, TICKET, sealed))
@@ -107,6 +109,11 @@ async def note_refusal(tx: Tx, appid: str) -> None:
 async def has_rival(tx: Tx, appid: str) -> bool:
     """Return whether another system has renewed the platform's token in the last hour, as refusals show."""
     return _is_recent((await load(tx, appid)).rival_at, tx.now)
+
+
+def credible(created_at: datetime | None, now: datetime) -> datetime | None:
+    """Return the CreateTime of a push; None if it is wrong."""
+    return created_at if created_at and created_at <= now + MOST_AHEAD else None
 
 
 def _is_recent(moment: datetime | None, now: datetime) -> bool:
