@@ -105,6 +105,37 @@ async def test_list_that_still_names_a_withdrawn_account_changes_nothing(bot):
     assert await bot.secrets() == set()
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_list_adds_an_account_that_is_gone_only_if_it_was_authorised_afterwards(bot, is_removed):
+    """It has withdrawn before it was known, or a person has removed it."""
+    await bot.granted(pushes=is_removed)
+    await bot.step()
+    bot.clock.forward(seconds=60)
+    grant = bot.platform.grants.required(SHOP)
+    if is_removed:
+        async with bot.store.begin() as tx:
+            await tenants.remove(tx, SHOP)
+    else:
+        async with bot.store.begin() as tx:
+            await tx.run(sa.delete(tenant))
+        await bot.withdraws()
+        bot.platform.grants._in_force[SHOP] = grant
+    grant.is_exchanged = True
+    await next_list(bot)
+    assert (await shown(bot), await bot.secrets()) == ([], set())
+    bot.platform.grants.withdraw(SHOP)
+    bot.platform.grants.grant(SHOP, (6,), bot.clock())
+    bot.platform.grants.required(SHOP).is_exchanged = True
+    await next_list(bot)
+    assert await shown(bot) == [SHOP]
+    assert await bot.state() == "active"
+
+
+async def shown(bot: PlatformBot) -> list[str]:
+    async with bot.store.begin() as tx:
+        return [one.appid for one in await tenants.load(tx)]
+
+
 async def test_account_that_two_lists_lack_is_withdrawn_once_wechat_says_so(bot):
     await bot.granted()
     await bot.step()

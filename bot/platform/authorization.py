@@ -89,6 +89,11 @@ def after_refused_poll(before: Standing, errcode: int, now: datetime, listed_at:
     return Verdict(Standing(TenantState.UNEXCHANGED, since)) if is_over else Verdict(doubtful, LISTING)
 
 
+def is_authorized_after(listed: ListedAccount, ended_at: datetime) -> bool:
+    """Return whether an account was authorised after this moment: WeChat lists some that have withdrawn."""
+    return listed.authorized_at is not None and listed.authorized_at > ended_at
+
+
 def after_list(
     listed: ListedAccount,
     before: Standing,
@@ -107,8 +112,8 @@ def after_list(
     state, is_new = before.state, listed.refresh_token not in ("", refresh_token)
     if state is TenantState.REVOKED:
         ended_at = max(filter(None, (event_at, before.doubted_at)), default=None)
-        if not (ended_at and listed.authorized_at and listed.authorized_at > ended_at):
-            return state, False  # WeChat lists some that have withdrawn
+        if not ended_at or not is_authorized_after(listed, ended_at):
+            return state, False
         return (granted, True) if listed.refresh_token else (TenantState.UNEXCHANGED, False)
     if state is TenantState.PAUSED:
         return state, is_new

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from bot.platform.authorization import ListedAccount, Standing, after_list, granted_state
+from bot.platform.authorization import ListedAccount, Standing, after_list, granted_state, is_authorized_after
 from bot.platform.calls import PlatformCalls
 from bot.runtime.logs import LogEvent
 from bot.sealing import StoreKeys
@@ -96,12 +96,19 @@ class AuthorizerList:
         return frozenset(listed)
 
     async def _add(self, new: Sequence[ListedAccount]) -> None:
-        """Add accounts of which no push has come, in one transaction: after the loss of a store these are all."""
+        """Add accounts of which no push has come, in one transaction: after the loss of a store these are all.
+
+        One that has withdrawn, or that a person has removed, is added if it was authorised afterwards.
+        """
         if not new:
             return
-        states = {one.appid: TenantState.ACTIVE if one.refresh_token else TenantState.UNEXCHANGED for one in new}
         async with self._store.begin() as tx:
             await tenants.lock(tx)
+            ended = await authorizer_rows.ended(tx, [one.appid for one in new])
+            new = [one for one in new if one.appid not in ended or is_authorized_after(one, ended[one.appid])]
+            states = {
+                one.appid: TenantState.ACTIVE if one.refresh_token else TenantState.UNEXCHANGED for one in new
+            }
             added = await authorizer_rows.add(tx, self._appid, states, default_slug)
             for one in new:
                 if one.appid in added and one.refresh_token:

@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.store import authorizers, platform_rows, sealed_secrets, tenants
+from bot.store.authorizers import EventKind
+from bot.store.conditions import among
 from bot.store.database import Tx
 from bot.store.sealed_secrets import CODE, USED_CODE
 from bot.store.tables import tenant
@@ -109,6 +111,23 @@ async def add(
         await tx.run(sa.insert(tenant), [{**row, **common, **times} for row in rows])
         await tenants.pause_polls(tx)
     return frozenset(row["appid"] for row in rows)
+
+
+async def ended(tx: Tx, appids: Collection[str]) -> dict[str, datetime]:
+    """Return when authorisations have ended, for those of these accounts that were removed since."""
+    removed = sa.and_(
+        tenant.c.origin == PLATFORM, tenant.c.removed_at.is_not(None), among(tx, tenant.c.appid, appids)
+    )
+    rows = (await tx.run(sa.select(tenant).where(removed))).mappings()
+    return {row["appid"]: _end(row, tx.now) for row in rows}
+
+
+def _end(row: sa.RowMapping, now: datetime) -> datetime:
+    removed_at: datetime = row["removed_at"]
+    event_at = platform_rows.credible(row["event_at"], now) or removed_at
+    # Without the push of a withdrawal, the newest one may be that of the authorisation.
+    is_withdrawal = EventKind.WITHDRAWN in (row["event_kinds"] or "").split()
+    return event_at if is_withdrawal else max(event_at, removed_at)
 
 
 async def record_list(tx: Tx, platform_appid: str, listed: Collection[str]) -> None:
