@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.outbox.messages import MessageKind, NewMessage
 from bot.store import outbox, sealed_secrets, tables, tenants
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
-from bot.store.tenants import COMMAND, PauseReason, StoredTenant
+from bot.store.tenants import COMMAND, PLATFORM, PauseReason, StoredTenant
 from bot.tenant_states import TenantState
 
 HARBOUR = StoredTenant("wx-harbour", "harbour", "Harbour Tea", "file")
@@ -108,6 +108,25 @@ async def test_rows_of_a_removed_account_are_deleted_and_those_of_others_stay(st
     for table in (tables.message, tables.poll_state):
         left = await in_store(store, lambda tx, table=table: tx.run(sa.select(table.c.appid)))
         assert {row.appid for row in left} == {store.appid}
+
+
+async def test_withdrawn_account_is_removed_as_of_its_withdrawal_and_loses_its_tokens_with_its_rows(store, clock):
+    revoked = replace(ROSE, origin=PLATFORM, state=TenantState.REVOKED)
+    await in_store(store, lambda tx: tenants.save(tx, revoked))
+    await in_store(store, lambda tx: tenants.save(tx, replace(revoked, appid="wx-iris", state=TenantState.CLOSED)))
+    await in_store(store, lambda tx: tx.run(sa.insert(tables.token).values(owner="wx-rose", kind="authorizer")))
+    withdrawn_at = clock()
+    clock.forward(days=89)
+    await in_store(store, lambda tx: tenants.remove_withdrawn(tx, withdrawn_at))
+    assert len(await in_store(store, tenants.load)) == 2
+    before = await in_store(store, tenants.last_change)
+    second = timedelta(seconds=1)
+    await in_store(store, lambda tx: tenants.remove_withdrawn(tx, withdrawn_at + second))
+    assert [one.appid for one in await in_store(store, tenants.load)] == ["wx-iris"]
+    assert await in_store(store, tenants.last_change) > before  # processes load the accounts again
+    assert await in_store(store, lambda tx: tenants.delete_removed(tx, withdrawn_at)) == ""
+    assert await in_store(store, lambda tx: tenants.delete_removed(tx, withdrawn_at + second)) == "wx-rose"
+    assert (await in_store(store, lambda tx: tx.run(sa.select(tables.token)))).all() == []
 
 
 async def test_every_change_by_a_command_has_a_time_of_its_own_also_with_a_clock_that_goes_back(store, clock):

@@ -19,6 +19,7 @@ from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
+from bot.tenant_states import TenantState
 from bot.tenants import changes, reloading
 from bot.tenants.loading import load, load_defined, secrets_of, with_stored
 from bot.tenants.model import Origin
@@ -203,6 +204,18 @@ async def test_process_deletes_the_rows_of_an_account_ninety_days_after_its_remo
         await Bot(store_url).looks(store)
         async with store.begin() as tx:
             assert (await tenant_rows.last_change(tx) is not None) == (number > 0)
+
+
+async def test_process_removes_a_withdrawn_account_a_day_before_it_deletes_its_rows(store, store_url, monkeypatch):
+    await store.open()
+    async with store.begin() as tx:
+        await tenant_rows.save(tx, replace(ROSE, origin=tenant_rows.PLATFORM, state=TenantState.REVOKED))
+    for kept, shown in ((reloading.KEPT, 1), (timedelta(hours=23), 0), (timedelta(days=-1), 0)):
+        monkeypatch.setattr(reloading, "KEPT", kept)
+        await Bot(store_url).looks(store)
+        async with store.begin() as tx:
+            assert len(await tenant_rows.load(tx)) == shown
+            assert (await tenant_rows.last_change(tx) is None) == (kept < timedelta(0))
 
 
 async def test_process_that_has_stopped_is_not_asked_to_read_the_file(store, clock):

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bot.store import sealed_secrets
 from bot.store.conditions import among
 from bot.store.database import Tx, insert_new
-from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant
+from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant, token
 from bot.tenant_states import POLLED, TenantState
 
 COMMAND = "command"  # the origin of an account that a command has added
@@ -193,6 +193,14 @@ async def remove(tx: Tx, appid: str) -> None:
     await pause_polls(tx)
 
 
+async def remove_withdrawn(tx: Tx, before: datetime) -> None:
+    """Mark the rows of accounts whose owners withdrew before a moment as removed then."""
+    await lock(tx)
+    withdrawn = sa.and_(tenant.c.state == TenantState.REVOKED, tenant.c.removed_at.is_(None))
+    remove = sa.update(tenant).where(withdrawn, tenant.c.changed_at < before)
+    await tx.run(remove.values(removed_at=tenant.c.changed_at, changed_at=await after_all(tx)))
+
+
 async def delete_removed(tx: Tx, before: datetime) -> str:
     """Delete all rows of one account that was removed before a moment. Return its AppID; "" if there is none."""
     removed = sa.select(tenant.c.appid).where(tenant.c.origin.in_(STORED), tenant.c.removed_at < before).limit(1)
@@ -202,6 +210,7 @@ async def delete_removed(tx: Tx, before: datetime) -> str:
     events = sa.select(episode.c.id).where(episode.c.appid == appid)
     await tx.run(sa.delete(poll_state).where(poll_state.c.appid == appid))
     await tx.run(sa.delete(emitted_event).where(emitted_event.c.episode_id.in_(events)))
+    await tx.run(sa.delete(token).where(token.c.owner == appid))
     for table in (episode, message, operation, reader, tenant):
         await tx.run(sa.delete(table).where(table.c.appid == appid))
     return str(appid)

@@ -22,7 +22,8 @@ from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0  # between two looks for changes by commands
-KEPT = timedelta(days=90)  # for which the rows of a removed account stay
+KEPT = timedelta(days=90)  # for which the rows of a removed or withdrawn account stay
+UNLOADING = timedelta(days=1)  # before its rows are deleted, a withdrawn account is removed from all processes
 PRUNE_EVERY = timedelta(hours=1)
 
 
@@ -82,13 +83,15 @@ class Reloading:
     async def check(self, store: Store, process_id: str, renew: Callable[[], None]) -> None:
         """Call `renew` if commands have changed accounts, or ask this process to read its file again.
 
-        Once an hour, delete the rows of accounts that were removed long ago, one account a time.
+        Once an hour, delete the rows of accounts that were removed or withdrawn long ago, one account a time.
         """
         async with store.begin() as tx:
             changed_at = await tenant_rows.last_change(tx)
             asked_at = await processes.reload_at(tx, process_id)
-            if tx.now - self._pruned_at >= PRUNE_EVERY and not await tenant_rows.delete_removed(tx, tx.now - KEPT):
-                self._pruned_at = tx.now
+            if tx.now - self._pruned_at >= PRUNE_EVERY:
+                await tenant_rows.remove_withdrawn(tx, tx.now - KEPT + UNLOADING)
+                if not await tenant_rows.delete_removed(tx, tx.now - KEPT):
+                    self._pruned_at = tx.now
         is_asked = asked_at is not None and asked_at != self._asked_at
         self._asked_at = asked_at
         is_changed = changed_at != self._stored.changed_at or self._stored.problem != ""
