@@ -7,10 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from bot.sealing import StoreKeys
 from bot.store.database import Store
-from tests.authorizations import PlatformBot, platform_bot
+from bot.store.sealed_secrets import TICKET
+from bot.store.token_leases import StoredTokens
+from tests.authorizations import KEYS, PlatformBot, platform_bot
 from tests.conftest import VirtualClock
 from tests.platforms import SHOP
+from tests.vectors_of_pushes import PLATFORM_APPID
 from wechat_kf.simulator import Fault, FaultMode
 from wechat_kf.simulator.component import paths
 
@@ -54,6 +58,16 @@ async def test_missing_tickets_stop_polls_once_the_tokens_expire(bot, steps, req
     await bot.step(MINUTE)
     assert await bot.poll() == 0
     assert (await bot.row())["fault"] is None
+
+
+async def test_ticket_that_could_not_be_stored_is_stored_as_soon_as_the_store_answers(bot):
+    """It would be lost if the accounts were reloaded before a renewal."""
+    await bot.ticket()
+    await bot.step()
+    sealed = StoreKeys(KEYS).seal(PLATFORM_APPID, TICKET, "ticket@@@kept")
+    bot.services.stored.keep_ticket(PLATFORM_APPID, bot.clock(), sealed)
+    await bot.step()
+    assert await StoredTokens(bot.store, StoreKeys(KEYS)).secret(PLATFORM_APPID, TICKET) == "ticket@@@kept"
 
 
 async def test_ticket_that_comes_every_ten_minutes_is_not_requested(bot):

@@ -259,3 +259,12 @@ async def test_keys_are_rotated_while_processes_renew_tokens(store):
     alone = StoredTokens(store, StoreKeys([new]))
     assert {await alone.secret(appid, REFRESH_TOKEN) for appid in appids} == {"r3"}
     assert {(await alone.get(appid, AUTHORIZER)).value for appid in appids} == {"t3"}
+
+
+async def test_ticket_that_comes_while_another_is_stored_is_kept(tokens):
+    tokens.keep_ticket(PLATFORM, NOW, KEYS.seal(PLATFORM, TICKET, "first"))
+    storing = asyncio.create_task(tokens.store_ticket())
+    await asyncio.sleep(0)
+    tokens.keep_ticket(PLATFORM, NOW + SECOND, KEYS.seal(PLATFORM, TICKET, "second"))
+    await storing
+    assert await tokens.secret(PLATFORM, TICKET) == "second"

@@ -52,6 +52,7 @@ class PlatformDuties:
 
     async def step(self) -> None:
         """Do what is due."""
+        await self._services.stored.store_ticket()
         async with self._store.begin() as tx:
             row = await platform_rows.load(tx, self._appid)
             now = tx.now

@@ -119,17 +119,23 @@ class StoredTokens:
 
     async def secret(self, owner: str, name: str) -> str:
         """Return a secret; "" without one. The ticket may be one that could not be stored when it came."""
-        kept = self._kept if name == TICKET and self._kept and self._kept.owner == owner else None
+        if name == TICKET:
+            await self.store_ticket()
         async with self._store.begin() as tx:
-            if kept:
-                await platform_rows.take_ticket(tx, owner, kept.created_at, kept.sealed)
             sealed = await sealed_secrets.load(tx, owner, name)
-        if kept and self._kept is kept:
-            self._kept = None
         return self._opened(owner, name, sealed)
 
+    async def store_ticket(self) -> None:
+        """Store the ticket that could not be stored when it came, if there is one."""
+        if (kept := self._kept) is None:
+            return
+        async with self._store.begin() as tx:
+            await platform_rows.take_ticket(tx, kept.owner, kept.created_at, kept.sealed)
+        if self._kept is kept:  # no newer one has come meanwhile
+            self._kept = None
+
     def keep_ticket(self, owner: str, created_at: datetime, sealed: str) -> None:
-        """Keep a ticket in memory that cannot be stored now. The next call that needs one stores it first."""
+        """Keep a ticket in memory that cannot be stored now, for `store_ticket`."""
         if self._kept is None or self._kept.created_at < created_at:
             self._kept = _KeptTicket(owner, created_at, sealed)
 
