@@ -94,6 +94,18 @@ async def test_new_account_gets_a_free_slug(store):
     assert [one.slug for one in await loaded(store)] == ["wx0000a1", "wx0000a1-2", "wx0000a1-3"]
 
 
+async def test_accounts_that_are_added_at_once_get_slugs_of_their_own(store):
+    appids = [f"wx{number}00000a1" for number in range(2)]
+    async with store.begin() as tx:
+        await authorizers.note_event(
+            tx, event(AUTHORIZED, appid=appids[0]), COMPONENT, partial(default_slug, appids[0])
+        )
+        noting = asyncio.create_task(note(store, event(AUTHORIZED, appid=appids[1])))
+        await asyncio.wait([noting], timeout=0.2)
+    await noting
+    assert [one.slug for one in await loaded(store)] == ["wx0000a1", "wx0000a1-2"]
+
+
 async def test_repeated_push_changes_nothing(store, clock):
     first = event(AUTHORIZED)
     await note(store, first)

@@ -641,6 +641,16 @@ async def test_calls_of_the_platform_use_its_token_and_say_whose_problem_a_refus
     assert not refused.value.of_platform
 
 
+@pytest.mark.parametrize("errcode", [40013, 40125, 41004, 45009, 45011, 61004])
+async def test_refusal_of_the_platforms_own_call_is_the_platforms_problem(place: Fleet, errcode: int):
+    async with http_client(lambda _: refusal(errcode)) as http:
+        with pytest.raises(APIError) as refused:
+            await call_platform(
+                http, place.component(), lambda token: platform.authorizer_info(PLATFORM, MERCHANT, token)
+            )
+    assert refused.value.of_platform
+
+
 # The store fails, and what texts show
 
 
