@@ -332,6 +332,22 @@ def test_file_that_cannot_be_read_is_a_mistake(path: str, mistake: str) -> None:
     assert f"\n  {mistake}" in str(refused.value)
 
 
+ROUTE = '[[route]]\nlabel = "tea"\nchannel = "C0123456789"\n'
+
+
+@pytest.mark.parametrize("text", [ROUTE, '[defaults]\npoll = "5m"'])
+def test_file_without_an_account_is_for_those_of_the_store_if_there_may_be_some(text: str) -> None:
+    refusal = ["KF_ACCOUNTS has no account. Each begins with [[account]], and has an appid."]
+    service = {"TOKEN_SERVICE_URL": "https://tokens.example/{appid}"}
+    for stored in ({"STORE_KEYS": "11" * 32}, service):
+        assert loaded(text, SLACK | stored) == ()
+        assert mistakes("", SLACK | stored | {"KF_ACCOUNTS_FILE": "/run/empty"})
+        assert mistakes("# [[account]]", SLACK | stored) == refusal
+        if "STORE_KEYS" in stored:
+            assert mistakes(text, SLACK | stored | {"ALERTS": "off"}) == refusal
+    assert mistakes(text) == refusal
+
+
 def test_files_of_the_machine_are_read_with_their_bom_and_lines(tmp_path: Path) -> None:
     (tmp_path / "accounts.toml").write_bytes(f"\ufeff{HARBOUR}".replace("\n", "\r\n").encode())
     environ = SLACK | BOTH | {"KF_ACCOUNTS_FILE": str(tmp_path / "accounts.toml")}

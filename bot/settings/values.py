@@ -174,12 +174,14 @@ class Settings:
         return settings, reader.problems
 
     @property
-    def reads_stored_accounts(self) -> bool:
-        """Return whether there may be accounts in the store: one needs a key for its secret, or a token service.
+    def has_stored_accounts(self) -> bool:
+        """Return whether there may be accounts in the store: one needs a key for its secret, or a token service."""
+        return self.alerts and bool(self.store_keys or self.token_service_url)
 
-        With a file of accounts they are read without either, so that it is logged why they are not watched.
-        """
-        return self.alerts and bool(self.store_keys or self.token_service_url or self.accounts_file)
+    @property
+    def reads_stored_accounts(self) -> bool:
+        """Return whether accounts of the store are read: with a file also if none can be watched, to log why."""
+        return self.has_stored_accounts or (self.alerts and self.accounts_file != "")
 
     @property
     def has_platform(self) -> bool:

@@ -56,8 +56,13 @@ class AccountsFile(NamedTuple):
         return _completed(own, self.defaults, self.routes)
 
 
-def parse(text: str, source: str) -> AccountsFile:
-    """Read a file. `source` is what errors call the text."""
+def parse(text: str, source: str, *, needs_account: bool = True) -> AccountsFile:
+    """Read a file.
+
+    Args:
+        source: what errors call the text.
+        needs_account: whether `[defaults]` or a `[[route]]` alone is a mistake.
+    """
     toml = TomlText(text, source)
     try:
         data = toml.load()
@@ -67,7 +72,8 @@ def parse(text: str, source: str) -> AccountsFile:
     in_defaults = _at(toml.place("defaults"), found)
     routes, in_routes = _routes(_tables(data, "route"), toml)
     entries, in_accounts = _entries(data, toml, defaults, routes)
-    problems = (*_misplaced(data, toml), *in_defaults, *in_routes, *in_accounts)
+    lacking = _lacking(data, toml) if needs_account or not (defaults or routes) else ()
+    problems = (*_misplaced(data, toml), *lacking, *in_defaults, *in_routes, *in_accounts)
     return AccountsFile(entries, problems, defaults, routes)
 
 
@@ -91,6 +97,9 @@ def _misplaced(data: Mapping[str, Any], toml: TomlText) -> Iterator[InvalidSetti
             yield InvalidSetting(f"{place}: {key}", "must be below [[account]] or [defaults]")
         else:
             yield InvalidSetting(f"{place}: {shown(key)}", unknown(key, HEADERS))
+
+
+def _lacking(data: Mapping[str, Any], toml: TomlText) -> Iterator[InvalidSetting]:
     if not data.get("account"):
         yield InvalidSetting(toml.source, "has no account", "Each begins with [[account]], and has an appid.")
 

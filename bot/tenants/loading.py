@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -155,8 +156,10 @@ def secrets_of(tenants: Sequence[Tenant]) -> tuple[str, ...]:
 
 def _accounts_file(settings: Settings, read_file: ReadFile) -> AccountsFile:
     """Read the file of accounts, or its text; an empty one without either."""
+    # Routes and defaults may be for accounts of the store.
+    parse = partial(accounts_file.parse, needs_account=not settings.has_stored_accounts)
     if settings.accounts_toml:
-        return accounts_file.parse(settings.accounts_toml, "KF_ACCOUNTS")
+        return parse(settings.accounts_toml, "KF_ACCOUNTS")
     if not settings.accounts_file:
         return AccountsFile()
     try:
@@ -166,7 +169,7 @@ def _accounts_file(settings: Settings, read_file: ReadFile) -> AccountsFile:
         return AccountsFile(problems=(InvalidSetting("KF_ACCOUNTS_FILE", why),))
     except ValueError:
         return AccountsFile(problems=(InvalidSetting("KF_ACCOUNTS_FILE", "names a file that is not UTF-8 text"),))
-    return accounts_file.parse(text, PurePath(settings.accounts_file).name)
+    return parse(text, PurePath(settings.accounts_file).name)
 
 
 def _secrets(
