@@ -170,6 +170,7 @@ class LeasedToken(ABC):
         if not is_ours:
             return ""
         self._on_renewal(self.kind, None)
+        # Within the margin, it may be refused since a process died between WeChat's answer and the row.
         if row.left > self._margin_for(row.life):
             await self._note_replaced(row.value)
         return self._keep(token, life, life)
