@@ -80,10 +80,10 @@ class StoredTokens:
             if fence == 0:
                 await tx.run(insert_new(tx, tokens).values(owner=owner, kind=kind, fence=0, failures=0))
             is_free = _is_over(tokens.c.lease_until, tx.now, CLOCK_TOLERANCE)
-            has_quota = tokens.c.errcode.is_distinct_from(QUOTA_SPENT)
+            is_short = tokens.c.errcode.is_distinct_from(QUOTA_SPENT)
             may_try = sa.or_(
                 _is_over(tokens.c.next_try_at, tx.now, LONGEST),
-                sa.and_(has_quota, tokens.c.next_try_at > tx.now + LONGEST_WAIT),
+                sa.and_(is_short, tokens.c.next_try_at > tx.now + LONGEST_WAIT),
             )
             update = sa.update(tokens).where(*_is(owner, kind), tokens.c.fence == fence, is_free, may_try)
             claimed = await tx.run(update.values(fence=fence + 1, lease_until=tx.now + lease))
