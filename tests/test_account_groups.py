@@ -79,6 +79,16 @@ def test_accounts_for_which_there_is_no_room_are_named():
     assert "Every account is named in the thread." in shown
 
 
+@pytest.mark.parametrize(("accounts", "of_each"), [(1, 10), (2, 5), (10, 1)])
+@pytest.mark.parametrize("title", ["Brand", "&" * 200], ids=["short names", "no room for ten parts"])
+def test_digest_without_names_in_its_thread_names_every_episode(accounts, of_each, title):
+    found = members(accounts, of_each)
+    found = {key: replace(one, kf_nick=f"{key}{title[5:]}") for key, one in found.items()}
+    message = rendered(found, title=title, posting=True)
+    assert "in the thread" not in message.text
+    assert all(key in json.dumps(message.blocks) for key in found)
+
+
 def test_acknowledged_part_shows_who_and_an_undo():
     found = members(2)
     acked = {key: replace(one, acked=user_action(batch="digest-1")) for key, one in found.items() if key[2] == "1"}

@@ -98,8 +98,10 @@ def _digest(parts: Sequence[AccountGroup], payload: Mapping[str, Any], context: 
     when = context.say("Noticed {when}", when=date(noticed(payload), context))
     end = [builders.context(words) for words in (named, when) if words]
     words = text.paragraph(text.say("{what}.", what=_digest_title(parts, text)), *_counts(parts, text), named)
-    shown = [_part(part, groups.buttons) for part in parts]
-    return _fitting(words, heading, parts, shown, end, context)
+    most = FEW if named else groups.SHOWN  # without names in the thread, all are here
+    shown = [_part(part, groups.buttons, most) for part in parts]
+    short = [f"{part.name} {len(part.shown)}" if named else _part_in_short(part, context) for part in parts]
+    return _fitting(words, heading, short, shown, end, context)
 
 
 def _digest_title(parts: Sequence[AccountGroup], context: RenderContext) -> str:
@@ -121,10 +123,11 @@ def _first_run(parts: Sequence[AccountGroup], payload: Mapping[str, Any], contex
     were_here = context.say("These were here before the first look, so they come together and once.")
     title = text.say("{what}.", what=_first_run_title(parts, payload, text))
     heading = [_heading(_first_run_title(parts, payload, context), parts)]
-    shown = [_part(part, lambda view: builders.actions(groups.open_the_list(view.context))) for part in parts]
+    shown = [_part(part, lambda view: builders.actions(groups.open_the_list(view.context)), FEW) for part in parts]
     end = [builders.context(context.paragraph(were_here, from_now_on))]
     words = text.paragraph(title, *_counts(parts, text), from_now_on)
-    return _fitting(words, heading, parts, shown, end, context)
+    short = [f"{part.name} {len(part.shown)}" for part in parts]
+    return _fitting(words, heading, short, shown, end, context)
 
 
 def _first_run_title(parts: Sequence[AccountGroup], payload: Mapping[str, Any], context: RenderContext) -> str:
@@ -151,8 +154,8 @@ def _heading(title: str, parts: Sequence[AccountGroup]) -> Block:
     return builders.section(f"{builders.FINE} *{title}*") if is_over else builders.header(title)
 
 
-def _part(part: AccountGroup, buttons: Callable[[GroupView], Block]) -> list[Block]:
-    """Build the part of an account: its open episodes by state, and their buttons."""
+def _part(part: AccountGroup, buttons: Callable[[GroupView], Block], most: int) -> list[Block]:
+    """Build the part of an account: at `most` so many of its open episodes by state, and their buttons."""
     view, context = part.view, part.view.context
     if context.is_withdrawn:
         return [builders.context(f"*{part.name}* · {no_longer_watched(context)}")]
@@ -161,7 +164,7 @@ def _part(part: AccountGroup, buttons: Callable[[GroupView], Block]) -> list[Blo
         return [builders.context(f"{builders.FINE} *{part.name}* · {counts}")]
     lines = [f"*{part.name}*"]
     for word, group in episode_text.by_state_word(view.open).items():
-        state, names = context.capitalized(context.state(word)), episode_text.labels(group, FEW, context)
+        state, names = context.capitalized(context.state(word)), episode_text.labels(group, most, context)
         lines.append(
             context.say("{icon} {state}: {names}", icon=episode_text.icon(group[0]), state=state, names=names)
         )
@@ -169,18 +172,24 @@ def _part(part: AccountGroup, buttons: Callable[[GroupView], Block]) -> list[Blo
     return [builders.section("\n".join(lines), expand=True), *part.label.on_blocks([buttons(view)])]
 
 
+def _part_in_short(part: AccountGroup, context: RenderContext) -> str:
+    """Write `Harbour Tea (Chen, 夜班一号)`."""
+    names = episode_text.labels(part.shown, groups.SHOWN, context)
+    return context.say("{name} ({facts})", name=part.name, facts=names)
+
+
 def _fitting(
     text: str,
     heading: Sequence[Block],
-    parts: Sequence[AccountGroup],
+    short: Sequence[str],
     shown: Sequence[Sequence[Block]],
     end: Sequence[Block],
     context: RenderContext,
 ) -> Message:
-    """Build a message with the parts that fit, and name the other accounts."""
+    """Build a message with the parts that fit, and the other ones in short."""
 
     def message(most: int) -> Message:
-        others = [f"{part.name} {len(part.shown)}" for part in parts[most:]]
+        others = short[most:]
         also = context.say("Also: {names}", names=context.some(others, NAMED))
         inner = [block for blocks in shown[:most] for block in blocks]
         return Message(text, [*heading, *inner, *([builders.context(also)] if others else []), *end])
