@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -180,6 +181,26 @@ async def test_submission_that_takes_too_long_is_cancelled_and_answered(answers,
     assert await submissions.answer(submission, "1.2.3") == FieldErrors({"wx": "failed"})
     assert ended.is_set()
     assert "TimeoutError" in caplog.text
+
+
+async def test_clicks_of_one_form_at_the_same_time_get_one_answer(answers):
+    """An error at a field would not fit the modal that the answer to the other click has put in its place."""
+    answers.pause = 0.05
+    submissions, form = (
+        Submissions(answers, BackgroundTasks()),
+        Submission("op.invite", "V0", "h", "", {"wx": "chen"}),
+    )
+    again, other = replace(form), replace(form, values={"wx": "bo"})
+    first, cancelled, second, third = (
+        asyncio.create_task(submissions.answer(one, "1.2.3")) for one in (form, form, again, other)
+    )
+    await until(lambda: len(answers.submissions) == 2)
+    cancelled.cancel()
+    assert await first is await second
+    await third
+    assert answers.submissions == [form, other]
+    await submissions.answer(form, "1.2.4")
+    assert len(answers.submissions) == 3
 
 
 async def test_submission_in_progress_at_shutdown_is_answered(caller, answers):

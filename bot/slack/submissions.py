@@ -34,12 +34,21 @@ class Submissions:
         self._answers = answers
         self._tasks = tasks
         self._limit = limit
+        self._in_progress: dict[tuple[object, ...], asyncio.Future[SubmissionAnswer]] = {}
 
     async def answer(self, submission: Submission, trigger_id: str) -> SubmissionAnswer:
-        """Return the answer of the handler, or an error at the first field if it fails or takes too long."""
-        result: asyncio.Future[SubmissionAnswer] = asyncio.get_running_loop().create_future()
-        self._tasks.start(self._handle(submission, trigger_id, result))
-        return await result
+        """Return the answer of the handler, or an error at the first field if it fails or takes too long.
+
+        Clicks of one form at the same time get one answer: Slack shows each, and refuses an error at a field when
+        another answer has replaced the form.
+        """
+        click = (submission.view_id, submission.version, *sorted(submission.values.items()))
+        result = self._in_progress.get(click)
+        if result is None:
+            result = self._in_progress[click] = asyncio.get_running_loop().create_future()
+            result.add_done_callback(lambda _: self._in_progress.pop(click))
+            self._tasks.start(self._handle(submission, trigger_id, result))
+        return await asyncio.shield(result)  # a cancelled request must not take the answer from another one
 
     async def _handle(
         self, submission: Submission, trigger_id: str, result: asyncio.Future[SubmissionAnswer]
@@ -51,8 +60,7 @@ class Submissions:
             try:
                 answer = await self._answer(submission)
             finally:
-                if not result.done():  # else the request was cancelled
-                    result.set_result(answer)
+                result.set_result(answer)
             ms = round((time.perf_counter() - began) * 1000)
             asked, user = submission.callback_id[:80], submission.user_id[:40]
             log.info(LogEvent("answered", asked=asked, user=user, ms=ms))
