@@ -22,6 +22,7 @@ from tests.crash import report
 from tests.crash.__main__ import KILLS, _parser, main
 from tests.crash.accounts import ALONE, THREE
 from tests.crash.confusion import foreign_data, is_about
+from tests.crash.environment import CrashEnvironment
 from tests.crash.failpoint_bot import commit_kind
 from tests.crash.failpoints import (
     FAILPOINTS,
@@ -330,6 +331,10 @@ def test_digest_counts_its_members_and_names_them_in_its_thread():
     digest = alert(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
     names = alert(text=", ".join(f"{one.nick} (kf)" for one in six), key="b", ts="2.000001")
     assert complaints(six, digest, replace(names, thread_ts=digest.ts)) == []
+    assert complaints(six, replace(digest, text="16 invitations changed at once: 16 rejected.")) == [
+        "lost",
+        "stale",
+    ]
     assert complaints(six, digest) == ["lost"]
     six[0].outcome = Outcome.BOUND
     assert complaints(six, digest, replace(names, thread_ts=digest.ts)) == ["stale"]
@@ -387,8 +392,28 @@ def test_part_about_an_account_is_judged_as_a_digest_of_its_own():
     assert part.metadata == {"event_payload": {"k": "a", "e": "k1,k2"}}
     assert [block["text"]["text"] for block in part.blocks] == ["*S1x1* · rejected", "*S2x1* · rejected"]
     assert part_of(digest, ORCHID, {"k3"}) is None
-    settled = replace(digest, text="3 at once in 2 Official Accounts: all settled. Harbour Tea: 2 bound.")
-    assert part_of(settled, HARBOUR, {"k1"}).text == "The part of an account changed at once: 2 bound, all settled."
+
+
+def test_part_is_settled_if_its_line_says_so_whatever_its_invitations_show():
+    """An invitation that was replaced shows the new one, which may be rejected."""
+    text = (
+        "3 at once in 2 Official Accounts: 1 still open. Harbour Tea: 1 bound, 1 rejected; Night Kiosk: 1 rejected."
+    )
+    grey = {"type": "context", "elements": [{"type": "mrkdwn", "text": "✅ *Harbour Tea* · 1 bound, 1 rejected"}]}
+    digest = of_several("k1", "k2", "k3")
+    settled = replace(digest, text=text, blocks=[grey, digest.blocks[1]])
+    parts = [part_of(settled, account, set()).text for account in (HARBOUR, KIOSK)]
+    assert parts == [
+        "The part of an account changed at once: 1 bound, 1 rejected, all settled.",
+        "The part of an account changed at once: 1 rejected.",
+    ]
+
+
+def test_post_of_several_accounts_is_recognised_whichever_account_has_its_row(tmp_path):
+    environment = CrashEnvironment(tmp_path / "diary.txt", random.Random(1), THREE)
+    keys = {environment.message_key(one.appid, "m1", of_several=True) for one in THREE}
+    assert len(keys) == 1
+    assert keys.isdisjoint(environment.message_key(one.appid, "m1", of_several=False) for one in THREE)
 
 
 def test_names_in_the_thread_of_several_accounts_are_those_of_each():

@@ -15,6 +15,7 @@ from bot.demo.process import BotProcess, connected
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator, View
 from bot.demo.slack_simulator.state import Change
 from bot.demo.slack_simulator.views import ViewChange
+from bot.outbox.event_keys import EventKeys
 from tests.crash import faults, operation_oracle, oracle
 from tests.crash.accounts import ALONE, PEOPLE, CrashAccount, settings_of
 from tests.crash.confusion import foreign_data, is_about
@@ -154,8 +155,10 @@ class CrashEnvironment:
         elsewhere = [line for one in self.accounts for line in one.events_elsewhere(self._others(one))]
         return [*self._mixed, *elsewhere]
 
-    def message_key(self, appid: str, message_id: str) -> str:
+    def message_key(self, appid: str, message_id: str, *, of_several: bool) -> str:
         """Return the key in the metadata of one of the bot's messages."""
+        if of_several:  # it may pass to another account, with the same key
+            return EventKeys(self.slack.signing_secret, "").message_key(message_id)
         return next(one for one in self.accounts if one.account.appid == appid).event_keys.message_key(message_id)
 
     def take_unexpected(self) -> list[str]:

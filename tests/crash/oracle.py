@@ -270,9 +270,8 @@ def _has_right_counts(text: str, members: Mapping[SentInvitation, SentInvitation
     """
     waiting = [one for one in members if not one.is_closed]
     counts = Counter(one.status(now) for one in waiting or members.values())
-    return all(f"{number} {word}" in text for word, number in counts.items()) and ("all settled" in text) == (
-        not waiting
-    )
+    is_counted = (re.search(rf"\b{number} {word}\b", text) for word, number in counts.items())
+    return all(is_counted) and ("all settled" in text) == (not waiting)
 
 
 def _described(message: Message) -> str:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from bot.demo.process import BotProcess, running
 from bot.store.database import Store
+from bot.store.outbox import rows_of
 from bot.store.tables import message, operation
 from tests.crash import faults
 from tests.crash.accounts import ALONE, CrashAccount
@@ -251,8 +252,9 @@ class CrashRun:
     async def _excess_posts(self, store: Store) -> list[str]:
         """Return the messages for which more requests arrived than the bot made attempts."""
         async with store.begin() as tx:
-            rows = await tx.run(sa.select(message.c.appid, message.c.id, message.c.post_attempts))
-            allowed = {self._environment.message_key(row.appid, row.id): row.post_attempts for row in rows}
+            rows = rows_of(tx, (await tx.run(sa.select(message))).mappings())
+        key_of = self._environment.message_key
+        allowed = {key_of(row.appid, row.id, of_several=row.of_several): row.post_attempts for row in rows}
         return [
             f"{number} posts of {key} in {allowed.get(key, 0)} attempts"
             for key, number in self._environment.fault_proxy.posts.items()

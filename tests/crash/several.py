@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from bot.blocks.builders import FINE
 from bot.demo.slack_simulator import Message
 from tests.crash.accounts import CrashAccount
 from tests.crash.oracle import DIGEST, PART
@@ -13,7 +14,6 @@ from tests.crash.oracle import DIGEST, PART
 PARENT = re.compile(r"\d+ at once in \d+ Official|Now watching \d+ accounts? of \d+ Official")
 NICK = re.compile(r"\bSo?\d+x\d+\b")  # of an invitation in the workload
 STATE = re.compile(r"^\S+ ([A-Z][a-z ]+): (.*)$", re.MULTILINE)  # `⛔ Rejected: S1x1, S2x1`
-OPEN = re.compile("rejected|expired|expiring")
 
 
 def is_of_several(message: Message, parents: Collection[str]) -> bool:
@@ -36,7 +36,7 @@ def part_of(message: Message, account: CrashAccount, own_keys: Collection[str]) 
     if message.thread_ts:
         names = " ".join(f"{nick} (" for text in _texts(message, account, ":") for nick in NICK.findall(text))
         return replace(message, text=names, blocks=[], metadata=metadata)
-    settled = "" if OPEN.search(counts[1]) else ", all settled"
+    settled = ", all settled" if _is_settled(message, account) else ""
     title = f"{PART} {DIGEST}" if "at once in" in message.text else f"{PART} found {DIGEST}"
     rows = [
         {"text": {"text": f"*{nick}* · {state.lower()}"}}
@@ -45,6 +45,13 @@ def part_of(message: Message, account: CrashAccount, own_keys: Collection[str]) 
         for nick in NICK.findall(names)
     ]
     return replace(message, text=f"{title}: {counts[1]}{settled}.", blocks=rows, metadata=metadata)
+
+
+def _is_settled(message: Message, account: CrashAccount) -> bool:
+    """Whether the part is a grey line. The words do not tell: an invitation that was replaced shows the new one."""
+    line = f"{FINE} *{account.name}* · "
+    elements = [element for block in message.blocks for element in block.get("elements", ())]
+    return any(str(element.get("text", "")).startswith(line) for element in elements)
 
 
 def _texts(message: Message, account: CrashAccount, then: str) -> Iterator[str]:
