@@ -34,7 +34,7 @@ from tests.crash.failpoints import (
     Site,
     plan,
 )
-from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOperation, claim_of
+from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOperation, claim_of, words_of
 from tests.crash.operation_oracle import judge as judge_operations
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict, merged
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
@@ -490,11 +490,13 @@ def test_write_that_no_form_asked_for_is_a_complaint():
         ("*Asking WeChat…*\nThis takes up to 10 s.", None),
         ("⚠️ *WeChat did not answer in time*\nIt may have happened all the same.", None),
         ("⚠️ *It did not happen*\nWeChat’s list shows no change.", Claim.FAILED),
+        ("This is the present name.", Claim.FAILED),
+        ("This could not be answered. The fault is in the bot, and its log has the reason.", None),
     ],
 )
 def test_claim_of_a_modal_follows_from_its_words(words, claim):
     content = {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": words}}, {"type": "input"}]}
-    assert claim_of(content) is claim
+    assert claim_of(words_of(content)) is claim
 
 
 # The report

@@ -17,7 +17,10 @@ from wechat_kf.simulator import Simulator
 NOTICE = re.compile(r"(?:Added|Invited|Renamed|Deleted) by \w+: \S+ \(([^)]+)\)")
 REPLY = re.compile(r"(?:Added|Invited again|Renamed|Deleted) by \w+[:.]")
 FAILURE = re.compile(r"what you asked for (\S+) did not happen")
-UNDECIDED = ("Asking WeChat…", "The list is being read again", "The bot is restarting", "It may have happened")
+UNDECIDED = (
+    *("Asking WeChat…", "The list is being read again", "The bot is restarting", "It may have happened"),
+    "This could not be answered",
+)
 
 
 class Claim(StrEnum):
@@ -134,9 +137,8 @@ def judge(
     return verdict
 
 
-def claim_of(content: Mapping[str, Any]) -> Claim | None:
-    """Return what a modal says about the operation whose form was submitted in it; None while it is undecided."""
-    words = words_of(content)
+def claim_of(words: str) -> Claim | None:
+    """Return what a modal, or an error in it, says about the operation of its form; None while it is undecided."""
     if words.startswith("✅"):
         return Claim.DONE
     return None if any(undecided in words for undecided in UNDECIDED) else Claim.FAILED

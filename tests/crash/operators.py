@@ -16,7 +16,7 @@ from bot.demo.slack_simulator.views import ViewChange
 from bot.operations.model import OperationKind
 from tests.crash import operation_oracle
 from tests.crash.accounts import CrashAccount
-from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOperation, claim_of, words_of
+from tests.crash.operation_oracle import OperationVerdict, RequestedOperation, claim_of, words_of
 from tests.crash.oracle import ChannelRecorder, Oracle
 from tests.crash.workload import REJECTED, SentInvitation, Workload
 from wechat_kf import writes
@@ -277,12 +277,11 @@ class Operators:
             return
         if change == "updated":
             asked.last_words = words_of(view.content)
-            claim = claim_of(view.content)
         elif change == "refused" and view.errors:
             asked.last_words = " ".join(view.errors.values())
-            claim = Claim.FAILED
         else:
             return
+        claim = claim_of(asked.last_words)
         self._note(f"{asked} shows {claim}: {asked.last_words[:120]!r}")
         asked.claims |= {claim} if claim else set()
 
