@@ -217,7 +217,7 @@ async def renewing(plan: Plan) -> AsyncIterator[None]:
 def renewals_of(report: Path, issuer: Issuer) -> dict[str, list[Renewal]]:
     """Return the renewals of each owner in their order."""
     found: dict[str, dict[float, Renewal]] = {}
-    for line in report.read_text().splitlines():
+    for line in _whole_lines(report):
         owner, claiming_at, what, at = json.loads(line)
         renewals = found.setdefault(owner, {})
         if what == "claimed":
@@ -227,6 +227,11 @@ def renewals_of(report: Path, issuer: Issuer) -> dict[str, list[Renewal]]:
         else:
             renewals[claiming_at].has_failed = True
     return {owner: sorted(each.values(), key=lambda one: one.claimed_at) for owner, each in found.items()}
+
+
+def _whole_lines(report: Path) -> Sequence[str]:
+    """Return the lines that processes have written so far, without one that is being written."""
+    return report.read_text().rpartition("\n")[0].splitlines()
 
 
 def mistakes(renewals: Sequence[Renewal], plan: Plan) -> Iterator[str]:
