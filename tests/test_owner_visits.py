@@ -116,6 +116,9 @@ async def test_page_and_push_come_in_either_order(owner, push):
     assert "Harbour ＜Tea＞ is authorised" in page.html
     await owner.tasks.drain(1)
     assert owner.informed == [("U0MEI", "Harbour <Tea>")]
+    await owner.opens(consent.address)
+    await owner.tasks.drain(1)
+    assert owner.informed == [("U0MEI", "Harbour <Tea>")]  # also if the page is reloaded
     if push == "after":
         await pushed()
     for _ in range(3):
@@ -202,6 +205,7 @@ async def test_page_says_that_customer_service_was_deselected(owner):
     owner.bot.platform.sets = (6, 11)
     consent = await owner.consents(11)
     assert "without customer service" in (await owner.opens(consent.address)).html
+    await owner.tasks.drain(1)
     assert owner.informed == [("U0MEI", "Harbour <Tea>")]
 
 

@@ -41,15 +41,12 @@ class Exchange:
         self._calls = calls
         self._appid = appid
 
-    async def exchange(
-        self, code: str, *, until: datetime, claimed: Authorizer | None = None, requested_by: str = ""
-    ) -> Authorizer:
+    async def exchange(self, code: str, *, until: datetime, claimed: Authorizer | None = None) -> Authorizer:
         """Exchange a code, and store what WeChat answers. Return the account.
 
         Args:
             until: the end of the code.
             claimed: the account that a push has named; None after a redirect, which names none.
-            requested_by: the person in Slack who asked for the link.
 
         Raises:
             KfError: WeChat refuses the code, or does not answer.
@@ -74,10 +71,8 @@ class Exchange:
                 "doubted_at": None,
                 # After a redirect, the duties ask for its facts if this process does not.
                 **({} if claimed else {"exchange_at": tx.now + FACTS}),
-                **({"requested_by": requested_by} if requested_by else {}),
             }
-            await authorizer_rows.update(tx, before, **values)
-        values.pop("requested_by", None)
+            await authorizer_rows.update(tx, before, requested_by=None, **values)
         return replace(before, **{"exchange_at": claimed.exchange_at if claimed else None, **values})
 
     async def read_facts(self, account: Authorizer) -> Authorizer:
@@ -132,6 +127,11 @@ class Exchange:
                 if self._keys.opened(appid, USED_CODE, sealed) == code:
                     return await authorizer_rows.load(tx, appid)
         return None
+
+    async def claim_notice(self, appid: str, user_id: str) -> bool:
+        """Return whether a person is to be informed of this authorisation: once, however often its page is opened."""
+        async with self._store.begin() as tx:
+            return await authorizer_rows.note_requester(tx, appid, user_id)
 
     async def code(self, appid: str) -> str:
         """Return the code of an account that is not exchanged yet; "" without one."""

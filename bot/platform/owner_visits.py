@@ -96,7 +96,7 @@ class OwnerVisits:
     ) -> None:
         """Exchange a code, pass on what the page says, and inform the person who asked for the link."""
         try:
-            account = await self._exchanged(code, until, asked)
+            account = await self._exchanged(code, until)
             if account and account.kind is None:
                 account = await self._with_facts(account)
         except ForeignAccountError:
@@ -110,10 +110,10 @@ class OwnerVisits:
             return
         result.set_result((ENDINGS.get(account.state, Ending.ADDED), account.name))
         self._wake()
-        if asked.user_id:
+        if asked.user_id and await self._services.exchange.claim_notice(account.appid, asked.user_id):
             await self._notify(asked.user_id, account)
 
-    async def _exchanged(self, code: str, until: datetime, asked: LinkRequest) -> Authorizer | None:
+    async def _exchanged(self, code: str, until: datetime) -> Authorizer | None:
         """Exchange a code, again until it expires. Return None for one that was used, but for no known account.
 
         Raises:
@@ -122,7 +122,7 @@ class OwnerVisits:
         failures = 0
         while True:
             try:
-                return await self._services.exchange.exchange(code, until=until, requested_by=asked.user_id)
+                return await self._services.exchange.exchange(code, until=until)
             except KfError as error:
                 log.warning(LogEvent("account not exchanged", **error_fields(error)))
                 errcode = getattr(error, "errcode", None)

@@ -83,6 +83,12 @@ async def update(tx: Tx, before: Authorizer, **values: Any) -> None:
         await tenants.pause_polls(tx)
 
 
+async def note_requester(tx: Tx, appid: str, user_id: str) -> bool:
+    """Record who asked for the link of the present authorisation. Return False if that is recorded already."""
+    is_first = sa.and_(tenant.c.appid == appid, tenant.c.requested_by.is_(None))
+    return (await tx.run(sa.update(tenant).where(is_first).values(requested_by=user_id))).rowcount == 1
+
+
 async def add(
     tx: Tx, platform_appid: str, new: Mapping[str, TenantState], slug_of: Callable[[str, Collection[str]], str]
 ) -> frozenset[str]:
