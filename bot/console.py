@@ -11,7 +11,8 @@ from typing import Any
 
 from bot import hosting
 from bot.accounts import Snapshot
-from bot.blocks.answers.diagnosis import plain_words
+from bot.blocks.account_states import state_words
+from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.fleet import Fleet, build_fleet
 from bot.health.rules import may_be_silent
 from bot.ports import utc_now
@@ -19,8 +20,9 @@ from bot.runtime.escaping import cut, escape
 from bot.settings.values import Settings
 from bot.store import shared_channels
 from bot.store.store_errors import StoreError, waiting_for
-from bot.tenant_states import POLLED
+from bot.tenant_states import POLLED, TenantState
 from bot.tenants.model import Tenant
+from bot.tenants.table_keys import Source
 from bot.text import many
 from bot.watcher.poller import Tick
 from bot.wiring import Services
@@ -36,17 +38,23 @@ async def show_list(settings: Settings, tenants: Sequence[Tenant], *, as_json: b
 
     Of several Official Accounts each has a table under its name, or an object with its `handle`.
     """
-    # Only WeChat's settings need to make sense here.
+    # Only WeChat's settings need to make sense here, unless the store has the tokens.
+    needs_store = any(one.source == Source.PLATFORM for one in tenants)
     quiet = [replace(one, settings=replace(one.settings, alerts=False)) for one in tenants]
     snapshots: list[tuple[Tenant, Snapshot]] = []
-    async with build_fleet(replace(settings, alerts=False, heartbeat_url=""), quiet) as fleet:
+    async with build_fleet(replace(settings, alerts=needs_store, heartbeat_url=""), quiet) as fleet:
         for appid in fleet.tenants:
             services = fleet.accounts[appid]
+            if words := _why_not_polled(services.tenant.state):
+                print(f"{_prefix(services)}{words}", file=sys.stderr)
+                continue
             try:
                 listed = await services.accounts.kf_list()
             except KfError as exc:
                 _complain(exc, settings.hosted_by_without_proxy, _prefix(services))
                 continue
+            except StoreError as exc:
+                return _store_failed(exc)
             tenant = services.tenant
             snapshots.append((tenant, Snapshot.of(listed, utc_now(), tenant.settings.policy)))
     if as_json:
@@ -57,6 +65,12 @@ async def show_list(settings: Settings, tenants: Sequence[Tenant], *, as_json: b
         for tenant, snapshot in snapshots:
             _print_table(tenant.title if len(tenants) > 1 else "", snapshot)
     return 0 if len(snapshots) == len(tenants) else 1
+
+
+def _why_not_polled(state: TenantState) -> str:
+    """Return why WeChat is not asked about an account, with the next step; "" if it is."""
+    words = None if state.is_polled else state_words(state, ENGLISH)
+    return f"{words.title}. {ENGLISH.capitalized(ENGLISH.plain(words.next))}" if words else ""
 
 
 async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[Tenant] = ()) -> int:
@@ -78,9 +92,7 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
                 await fleet.beat()
             found = [(one, problems) for one, problems in await fleet.problems() if one in (chosen or tenants)]
         except StoreError as exc:
-            why = cut(waiting_for(exc) or str(exc), LONGEST)
-            print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
-            return 1
+            return _store_failed(exc)
     for services, tick in zip(polled, ticks, strict=True):
         listed = services.watcher.listed if services.watcher else None
         summary = [_summary(Snapshot.of(listed, utc_now(), services.settings.policy))] if listed else []
@@ -95,6 +107,12 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
     for tenant, problem in silent:
         print(_prefix(fleet.accounts[tenant.appid]) + " ".join(plain_words(problem)), file=sys.stderr)
     return 1 if silent or Tick.FAILED in ticks else 0
+
+
+def _store_failed(exc: Exception) -> int:
+    why = cut(waiting_for(exc) or str(exc), LONGEST)
+    print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
+    return 1
 
 
 async def _poll(services: Services) -> Tick:

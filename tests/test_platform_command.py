@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from bot import platform_command
+from bot import console, platform_command
 from bot.alerting.incidents import ErrorDetails
 from bot.command_parser import make_parser
 from bot.platform.evidence import redacted
 from bot.platform.links import PURPOSE, verified
 from bot.sealing import StoreKeys
 from bot.store import platform_rows
+from bot.tenant_states import TenantState
 from tests.authorizations import KEYS
 from tests.platforms import KIOSK, SHOP
+from tests.running import NOWHERE
 from tests.samples import MINUTE
 from tests.served_platforms import ServedPlatform, served_platform
 from tests.test_account_listing import run as run_main
+from tests.test_platform_wiring import of_platform
 from tests.test_settings import PLATFORM
 from tests.test_tenants import SLACK
 from tests.vectors_of_pushes import PLATFORM_APPID
@@ -158,3 +161,27 @@ def test_settings_of_slack_are_not_needed_for_a_link(tmp_path, monkeypatch, caps
     assert run_main(monkeypatch, tmp_path, PLATFORM, "platform", "link") == 0
     assert capsys.readouterr().out.startswith("https://kf.example/wechat/platform/start?s=")
     assert run_main(monkeypatch, tmp_path, SLACK, "platform", "link") == 2
+
+
+async def test_list_prints_the_accounts_that_owners_have_authorised(place, capsys):
+    await place.push_ticket()
+    for appid in (SHOP, KIOSK):
+        place.wechat.platform.grant(appid, (6,), place.clock())
+        place.wechat.authorize(appid)
+    assert await run(place, "sync") == 0
+    place.wechat.world[SHOP].add_account("bo@harbour_tea", "Bo")
+    capsys.readouterr()
+    accounts = of_platform(), replace(of_platform(KIOSK, TenantState.REVOKED), slug="kiosk", name="Kiosk")
+    assert await console.show_list(place.settings, accounts, as_json=False) == 1
+    out, err = capsys.readouterr()
+    assert ("Shop\n" in out, "bo@harbour_tea" in out, "Kiosk" in out) == (True, True, False)
+    assert err == (
+        "Kiosk: The owner has withdrawn the authorisation. If that was a mistake, send the owner a new link, which "
+        "/kf accounts link makes.\n"
+    )
+
+
+async def test_list_fails_if_the_store_with_the_tokens_is_away(place, capsys):
+    settings = replace(place.settings, database_url=NOWHERE)
+    assert await console.show_list(settings, [of_platform()], as_json=False) == 1
+    assert capsys.readouterr().err.startswith("The store cannot be used (")

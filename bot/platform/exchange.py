@@ -129,7 +129,7 @@ class Exchange:
         return None
 
     async def claim_notice(self, appid: str, user_id: str) -> bool:
-        """Return whether a person is to be informed of this authorisation: once, however often its page is opened."""
+        """Return whether a person is to be informed of this authorisation: once, though its page is reloaded."""
         async with self._store.begin() as tx:
             return await authorizer_rows.note_requester(tx, appid, user_id)
 
