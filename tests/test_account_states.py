@@ -103,6 +103,13 @@ def test_status_shows_a_problem_of_the_bot_before_the_state():
     assert shown(message)[2].startswith("*Also:* The owner has withdrawn the authorisation. *Next:* if that was")
 
 
+def test_status_announces_no_read_of_an_account_that_is_not_polled():
+    facts = replace(STATUS.facts, next_poll_at=NOW + HOUR)
+    assert "next read" in status_answer(replace(STATUS, facts=facts), NOW, CONTEXT).text
+    withdrawn = replace(STATUS, facts=replace(facts, is_polled=False), state=TenantState.REVOKED)
+    assert "next read" not in status_answer(withdrawn, NOW, CONTEXT).text
+
+
 def test_account_that_is_not_polled_is_never_late():
     late = HealthFacts(NOW, **WELL | {"polled_at": NOW - 9 * HOUR})
     assert [problem.kind for problem in diagnose(late)] == [ProblemKind.POLL_OVERDUE]

@@ -147,7 +147,7 @@ def _wechat(status: Status, now: datetime, context: RenderContext) -> Fact:
             parts = [context.say("read when somebody asks")]
         else:
             parts = [context.say("not known") if health.store else context.say("not read yet")]
-        if health.next_poll_at:
+        if health.next_poll_at and health.is_polled:
             parts.append(context.say("next read {when}", when=near(health.next_poll_at, now, context)))
         return context.clauses(parts)
 
