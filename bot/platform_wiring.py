@@ -32,10 +32,13 @@ POST_SECONDS = 10.0  # for a message to one person
 def platform_task(fleet: Fleet, platform: PlatformServices, store: Store) -> PeriodicTask:
     """Build the periodic work of a process for the platform."""
 
-    async def announce(tx: Tx, account: Authorizer) -> None:
-        if account.appid in fleet.tenants and (recorder := fleet.accounts[account.appid].recorder):
+    async def announce(tx: Tx, account: Authorizer) -> bool:
+        if account.appid not in fleet.tenants:
+            return False
+        if recorder := fleet.accounts[account.appid].recorder:
             channel_id = fleet.tenants[account.appid].settings.slack_alert_channel
             await recorder.enqueue(tx.of(account.appid, channel_id), [withdrawal(account, tx.now)], [], tx.now)
+        return True
 
     step = PlatformDuties(platform, announce).step
     return PeriodicTask("platform", step, EVERY, waiting_for=waiting_for, ready=lambda: store.migrated)

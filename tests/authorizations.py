@@ -58,13 +58,16 @@ class PlatformBot:
         keys = StoreKeys(KEYS)
         self.pushes = Pushes(store.of("", ""), self.services.stored, keys, PLATFORM_APPID, wake=self._wake)
         self.withdrawn: list[str] = []
+        self.has_loaded = True  # the accounts that withdraw
         self.duties = PlatformDuties(self.services, self._announce)
 
     def _wake(self) -> None:
         self.woken += 1
 
-    async def _announce(self, tx: Tx, account: Authorizer) -> None:
-        self.withdrawn.append(account.appid)
+    async def _announce(self, tx: Tx, account: Authorizer) -> bool:
+        if self.has_loaded:
+            self.withdrawn.append(account.appid)
+        return self.has_loaded
 
     async def pushed(self, push: SealedPush) -> None:
         """Take a push as the endpoint passes it on."""

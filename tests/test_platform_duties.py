@@ -107,3 +107,19 @@ async def test_withdrawal_is_reported_once(bot):
     for _ in range(3):
         await bot.step(MINUTE)
     assert bot.withdrawn == [SHOP]
+
+
+async def test_withdrawal_of_a_paused_account_is_reported_once_it_is_loaded_again(bot):
+    await bot.ticket()
+    await bot.granted()
+    await bot.step()
+    await bot.change(state="paused", reason="person")
+    bot.has_loaded = False
+    bot.clock.now += MINUTE
+    await bot.withdraws()
+    await bot.step()
+    assert bot.withdrawn == []
+    bot.has_loaded = True
+    for _ in range(3):
+        await bot.step(MINUTE)
+    assert bot.withdrawn == [SHOP]

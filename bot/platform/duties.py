@@ -31,7 +31,7 @@ FACTS_AGAIN = timedelta(hours=1)  # then
 MISSED_LISTS = 2  # complete ones in a row; then a token is requested, and WeChat's answer decides
 MOST_ASKED = 20  # such accounts after one list
 
-Announce = Callable[[Tx, Authorizer], Awaitable[None]]
+Announce = Callable[[Tx, Authorizer], Awaitable[bool]]
 
 
 class PlatformDuties:
@@ -41,7 +41,8 @@ class PlatformDuties:
         """Keep what the steps need.
 
         Args:
-            announce: queues the notice of a withdrawal in the channel of the account, in this transaction.
+            announce: queues the notice of a withdrawal in the channel of the account, in this transaction. Returns
+                False if this process has not loaded the account yet: a pause ends with the withdrawal.
         """
         self._services = services
         self._store = services.store
@@ -109,9 +110,9 @@ class PlatformDuties:
         """Do what is due for one account, and let it be due again if that has failed."""
         if claimed.state is TenantState.REVOKED:
             async with self._store.begin() as tx:
-                await self._announce(tx, claimed)
-                await authorizer_rows.end_claim(tx, claimed, None)
-            return
+                if await self._announce(tx, claimed):
+                    await authorizer_rows.end_claim(tx, claimed, None)
+            return  # else it is due again at the end of the lease
         try:
             await self._services.exchange.read_facts(await self._exchanged(claimed))
         except ForeignAccountError:
