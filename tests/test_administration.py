@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot import actions
 from bot.demo import blockkit
@@ -25,8 +26,10 @@ from bot.ports import (
 from bot.settings.values import Settings
 from bot.store import account_changes, tenants
 from bot.store.database import Store
+from bot.store.tables import tenant
 from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenant_requests import Administer, Verb, parse_administration
+from bot.tenant_states import TenantState
 from bot.tenants.loading import load, load_defined
 from bot.tenants.stored_accounts import read
 from tests.conftest import at_now
@@ -253,6 +256,21 @@ async def test_last_account_cannot_be_paused_while_the_process_still_watches_one
     assert (await place.click(actions.PAUSE_TENANT, f"v1:{ROSE}")).text.startswith("rose is paused.")
     assert (await place.click(actions.PAUSE_TENANT, f"v1:{IRIS}")).text.startswith("iris cannot be paused.")
     assert await place.rows() == {"rose": "person", "iris": ""}
+
+
+async def test_account_that_its_owner_has_withdrawn_is_not_paused_and_so_never_resumed(store):
+    await store.open()
+    place = Place(store, **PLATFORM)
+    row = StoredTenant(ROSE, "rose", "Rose", tenants.PLATFORM, TenantState.REVOKED)
+    async with place.store.begin() as tx:
+        await tenants.save(tx, row)
+        await tx.run(sa.update(tenant).values(platform_appid=PLATFORM["PLATFORM_APPID"]))
+        place.handler._tenants = load(place.settings, SLACK | BOTH, read_file, await read(tx))
+    answer = await place.type("accounts pause @rose")
+    assert answer.text.startswith(
+        "Rose cannot be paused. The account is not watched any more. If that was a mistake"
+    )
+    assert await place.rows() == {"rose": ""}
 
 
 async def test_of_the_last_two_accounts_only_one_is_paused_at_the_same_moment(store):

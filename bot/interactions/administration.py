@@ -254,6 +254,7 @@ def _refused(refusal: Refusal | None, verb: Verb, tenant: Tenant, context: Rende
     make: dict[Refusal, Callable[[], Message]] = {
         Refusal.DEFINED: lambda: answers.kept_elsewhere(_name(tenant), context),
         Refusal.LAST: lambda: answers.last_one(_name(tenant), context),
+        Refusal.NOT_POLLED: lambda: answers.not_polled(_name(tenant), tenant.state, context),
     }
     if refusal is None:
         return None

@@ -36,6 +36,7 @@ class Refusal(StrEnum):
     LAST = "is the only account that is watched: add another one first, or stop the bot"
     PAUSED = "is paused already"
     NOT_PAUSED = "was not paused"
+    NOT_POLLED = "is not polled in its present state, which `accounts list` shows: a pause would hide that"
 
 
 def new_row(table: Mapping[str, Any], taken: Installation) -> tuple[StoredTenant, tuple[InvalidSetting, ...]]:
@@ -93,6 +94,8 @@ def why_not(kind: ChangeKind, tenant: Tenant, installation: Installation) -> Ref
         return Refusal.LAST
     if kind is ChangeKind.PAUSE and is_paused:
         return Refusal.PAUSED
+    if kind is ChangeKind.PAUSE and not tenant.state.is_polled:
+        return Refusal.NOT_POLLED  # the end of the pause would make it active
     return Refusal.NOT_PAUSED if kind is ChangeKind.RESUME and not is_paused else None
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from bot import actions
 from bot.blocks import builders, mentions
+from bot.blocks.account_states import state_words
 from bot.blocks.answers.fleet_rows import title_of
 from bot.blocks.answers.replies import MOST_NAMED, explained
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName
 from bot.ports import Message
 from bot.tenant_requests import Verb
+from bot.tenant_states import TenantState
 from bot.text import escape
 
 
@@ -56,6 +58,15 @@ def last_one(tenant: TenantName, context: RenderContext) -> Message:
     return _plain(
         title, context.say("It is the only Official Account that is watched: add another one first."), context
     )
+
+
+def not_polled(tenant: TenantName, state: TenantState, context: RenderContext) -> Message:
+    """Refuse to pause an account that is not polled because of its state, and show the next step."""
+    title = context.say("{name} cannot be paused.", name=escape(title_of(tenant)))
+    words = state_words(state, context)
+    if words is None:
+        return _plain(title, "", context)
+    return _plain(title, context.paragraph(words.why, context.capitalized(words.next)), context)
 
 
 def already(verb: Verb, tenant: TenantName, context: RenderContext) -> Message:
