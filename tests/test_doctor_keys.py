@@ -35,7 +35,7 @@ def stored(*sealing: str) -> StoredAccounts:
 @pytest.mark.parametrize(
     ("setting", "sealing", "verdict", "words"),
     [
-        ([OLD], [], "ok", "1 key: no secret is stored yet"),
+        ([OLD], [], "ok", "1 key: no AppSecret is stored"),
         ([OLD], [OLD, OLD], "ok", "2 AppSecrets can be opened"),
         ([NEW, OLD], [OLD, NEW], "ok", "run `python -m bot keys rotate`"),
         ([NEW, OLD], [NEW], "ok", f"Remove from STORE_KEYS what opens no secret any more: {key_id(OLD)}."),

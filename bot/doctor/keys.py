@@ -19,7 +19,7 @@ CHECK = "keys"
 def findings(keys: StoreKeys, stored: StoredAccounts) -> list[Finding]:
     """Return the findings about the keys and what they seal; none without either."""
     if not stored.sealed:
-        return [well(CHECK, f"{many(len(keys.ids), 'key')}: no secret is stored yet")] if keys else []
+        return [well(CHECK, f"{many(len(keys.ids), 'key')}: no AppSecret is stored")] if keys else []
     by_key = Counter(map(sealing_key, stored.sealed.values()))
     found = [
         wrong(CHECK, f"STORE_KEYS lacks the key {key} of {many(number, 'AppSecret')}", PUT_BACK)
