@@ -137,7 +137,7 @@ async def test_account_that_is_not_polled_is_not_read():
         (61002, TenantState.UNGRANTED),
         (61016, TenantState.UNGRANTED),
         (61017, TenantState.UNGRANTED),
-        (61023, TenantState.UNEXCHANGED),
+        (61023, TenantState.DOUBTFUL),
     ],
 )
 def test_errcode_is_explained_in_the_words_of_its_state(errcode, state):

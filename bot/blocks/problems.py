@@ -187,9 +187,8 @@ def explain_state(state: TenantState, context: RenderContext) -> Explanation | N
 
 # By errcode, the state that an account gets by it.
 _STATES: Mapping[int, TenantState] = {
-    61003: TenantState.DOUBTFUL,
+    **dict.fromkeys((61003, 61023), TenantState.DOUBTFUL),  # the list may repair the second within a minute
     **dict.fromkeys((61002, 61007, 61016, 61017), TenantState.UNGRANTED),
-    61023: TenantState.UNEXCHANGED,
 }
 # The most frequent codes are explained here, all others by the client's advice.
 _REFUSALS: Mapping[int, Callable[[RenderContext], Explanation]] = {
