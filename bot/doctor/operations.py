@@ -32,7 +32,7 @@ WITHOUT_A_STORE = wrong(
 async def examine(store_of: StoreOf, settings: Settings, tenants: Sequence[Tenant], unset: Unset) -> Report:
     """Report whether changes of accounts are offered. `bot.doctor.store` reports problems of the store itself."""
     if not tenants:
-        return Report((unknown(CHECK, "not checked: the accounts have mistakes"),))
+        return Report((unknown(CHECK, "not checked: there is no account yet, or the accounts have mistakes"),))
     if why := unset.why_not(CHECK, "KF_OPERATORS", "ALERTS"):
         return Report((why,))
     if not settings.kf_operators:

@@ -65,7 +65,7 @@ async def read(
 async def examine(reading: Awaitable[RecordedHealth | None], tenants: Sequence[Tenant]) -> Report:
     """Report the health of each account. `bot.doctor.store` reports problems of the store itself."""
     if not tenants:
-        return Report((unknown(CHECK, "not checked: the accounts have mistakes"),))
+        return Report((unknown(CHECK, "not checked: there is no account yet, or the accounts have mistakes"),))
     health = await reading
     if health is None:
         return Report(())
