@@ -120,8 +120,11 @@ def with_administration(
     defined: DefinedAccounts,
     store: Store,
 ) -> Interactions:
-    """Put the commands of administrators before other handlers, where KF_ADMINS names some."""
-    if not defined.settings.kf_admins:
+    """Put the commands of administrators before other handlers.
+
+    Without KF_ADMINS only a platform has them, whose texts name them: their answer is then what to set.
+    """
+    if not (defined.settings.kf_admins or defined.settings.has_platform):
         return others
     admins = OperatorPolicy(defined.settings.kf_admins, shared.members, shared.membership)
     return Administration(

@@ -181,6 +181,16 @@ async def test_administrator_gets_the_link_for_an_owner_and_what_the_owner_will_
     assert "把这个链接发给账号管理员" in (await Place(store, chinese=True, links=True).type("accounts link")).text
 
 
+@pytest.mark.parametrize("text", ["accounts link", "accounts pause @harbour"])
+async def test_without_administrators_the_answer_names_the_setting_and_the_command(store, text):
+    place = Place(store, admins="", links=True)
+    assert (await place.type(text)).text == (
+        "Nobody may do this from Slack yet. Whoever runs the bot names administrators in KF_ADMINS, or makes the "
+        "link for an owner with `python -m bot platform link`."
+    )
+    assert "管理员" in (await Place(store, admins="", chinese=True).type(text)).text
+
+
 async def test_link_without_a_platform_is_answered_with_what_to_set_up(place):
     answer = await place.type("accounts link")
     assert answer.text == (

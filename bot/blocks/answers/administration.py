@@ -115,6 +115,13 @@ def no_platform(context: RenderContext) -> Message:
 
 def not_an_administrator(admins: Sequence[str], context: RenderContext) -> Message:
     """Refuse a person who may not change Official Accounts, and name those who may. No mention notifies."""
+    if not admins:
+        title = context.say("Nobody may do this from Slack yet.")
+        step = context.say(
+            "Whoever runs the bot names administrators in KF_ADMINS, or makes the link for an owner with {command}.",
+            command="`python -m bot platform link`",
+        )
+        return _plain(title, step, context)
     people = context.some([mentions.mention(one) for one in admins], MOST_NAMED)
     title = context.say("Only some people may add and pause Official Accounts.")
     why = context.say("They are {people}.", people=people)
