@@ -9,10 +9,11 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot import environment
 from bot.__main__ import main
@@ -26,9 +27,11 @@ from bot.demo.process import free_port
 from bot.demo.servers import serve_token_service, serve_wechat
 from bot.sealing import StoreKeys, key_id, new_key
 from bot.settings.values import Settings
-from bot.store import account_changes, authorizer_rows, incident_rows, sealed_secrets
+from bot.store import account_changes, authorizer_rows, incident_rows, sealed_secrets, tenants
 from bot.store.database import Store, Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
+from bot.store.tables import tenant
+from bot.store.tenants import StoredTenant
 from bot.tenant_states import TenantState
 from bot.tenants.loading import DefinedAccounts, load
 from bot.tenants.model import default_slug
@@ -36,6 +39,7 @@ from bot.tenants.stored_accounts import read_from
 from tests.platforms import PLATFORM_SECRET
 from tests.test_account_listing import run as run_main
 from tests.test_logs import restore
+from tests.test_settings import PLATFORM
 from tests.test_tenants import SLACK
 from tests.vectors_of_pushes import AES_KEY, PLATFORM_APPID, TOKEN
 from wechat_kf.simulator import Simulator, TokenService, World
@@ -299,6 +303,38 @@ async def test_export_has_no_secret_and_is_imported_again(shell, capfd):
     after = await read_from(shell.environ["DATABASE_URL"])
     assert after.rows == before.rows
     assert after.sealed == before.sealed
+
+
+async def test_settings_of_an_account_of_the_platform_are_imported_once_it_is_there(shell, capfd):
+    own = {"channel": "C0ROSE", "labels": ["tea"], "poll": "5m"}
+    row = StoredTenant(ROSE, "rose", "Rose", tenants.PLATFORM, TenantState.UNGRANTED, own=own)
+    async with shell.transaction() as tx:
+        await tenants.save(tx, row)
+    assert await shell.run("accounts", "export", **PLATFORM) == 0
+    path = shell.folder / "backup.toml"
+    path.write_text(printed(capfd))
+    async with shell.transaction() as tx:
+        await tenants.save(tx, replace(row, slug="wxaaaaaa", name="", own={}))
+    assert await shell.run("accounts", "import", str(path), **PLATFORM) == 0
+    assert (await read_from(shell.environ["DATABASE_URL"])).rows == (row,)
+    capfd.readouterr()
+    async with shell.transaction() as tx:
+        await tx.run(sa.delete(tenant))
+    assert await shell.run("accounts", "import", str(path), **PLATFORM) == 2
+    assert "run `python -m bot platform sync` first" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("line", ['secret = "env:FERN_SECRET"', 'source = "service"'])
+async def test_account_of_the_platform_is_imported_without_another_source_of_tokens(shell, capfd, line):
+    async with shell.transaction() as tx:
+        await tenants.save(tx, StoredTenant(ROSE, "rose", "", tenants.PLATFORM))
+    path = shell.folder / "backup.toml"
+    path.write_text(f'[[account]]\nhandle = "rose"\nappid = "{ROSE}"\nchannel = "C0ROSE"\n{line}\n')
+    service = {"TOKEN_SERVICE_URL": "https://tokens.example/{appid}"}
+    assert await shell.run("accounts", "import", str(path), **PLATFORM, **service) == 2
+    assert "its owner has authorised the platform" in capfd.readouterr().err
+    (found,) = (await read_from(shell.environ["DATABASE_URL"])).rows
+    assert found == StoredTenant(ROSE, "rose", "", tenants.PLATFORM)
 
 
 async def test_labels_are_stored_without_characters_that_an_export_cannot_hold(shell, capfd):

@@ -12,7 +12,7 @@ from bot.account_commands.changing import SOON, WITHOUT_KEYS, Present, needed, o
 from bot.account_commands.terminal import failed
 from bot.settings.reader import InvalidSetting
 from bot.store.account_changes import COMMAND_LINE, ChangeKind
-from bot.store.tenants import StoredTenant
+from bot.store.tenants import PLATFORM, StoredTenant
 from bot.tenants import accounts_file, changes, secret_references
 from bot.tenants.accounts_file import AccountEntry
 from bot.tenants.installation import Installation, find, is_changeable
@@ -21,6 +21,7 @@ from bot.tenants.model import default_slug
 from bot.tenants.table_keys import Source
 from bot.text import many
 
+SYNC = "If its owner has authorised the platform, run `python -m bot platform sync` first."
 KEPT_ELSEWHERE = "is an account of the file or the environment: it is changed there"
 
 
@@ -49,7 +50,7 @@ async def load_file(present: Present, path: str, environ: Mapping[str, str], rea
     for entry in file.entries if not problems else ():
         slug = entry.slug or default_slug(entry.appid, slugs)
         slugs.add(slug)
-        row, found = changes.new_row({"source": Source.SECRET, **entry.table, "handle": slug}, others)
+        row, found = _row(present, entry, slug, others)
         try:
             secret = _secret(present, entry, environ, read_file)
         except ValueError as exc:
@@ -66,6 +67,22 @@ async def load_file(present: Present, path: str, environ: Mapping[str, str], rea
     return 0
 
 
+def _row(
+    present: Present, entry: AccountEntry, slug: str, others: Installation
+) -> tuple[StoredTenant, tuple[InvalidSetting, ...]]:
+    """Return the row of an account of the file. One of the platform stays that, with the settings of the file."""
+    table = {**entry.table, "handle": slug}
+    if authorised := _authorised(present, entry):
+        return changes.changed_row(authorised, table, others)
+    return changes.new_row({"source": Source.SECRET, **table}, others)
+
+
+def _authorised(present: Present, entry: AccountEntry) -> StoredTenant | None:
+    """Return the row of an account whose owner has authorised the platform; None of another."""
+    rows = (one for one in present.stored.rows if one.appid == entry.appid)
+    return next((one for one in rows if one.origin == PLATFORM), None)
+
+
 def _hindrances(present: Present, row: StoredTenant) -> Iterator[InvalidSetting]:
     """Yield what keeps a valid account from being stored."""
     known = find(present.installation.all, row.appid)
@@ -76,13 +93,18 @@ def _hindrances(present: Present, row: StoredTenant) -> Iterator[InvalidSetting]
 
 def _secret(present: Present, entry: AccountEntry, environ: Mapping[str, str], read_file: ReadFile) -> str:
     """Return the AppSecret of an account; "" if it needs none, or keeps the one that is stored."""
+    if _authorised(present, entry):
+        if entry.own.get("secret") or entry.values.get("source") is Source.SERVICE:
+            raise ValueError("and source are not for this account: its owner has authorised the platform")
+        return ""
     if entry.values.get("source") is Source.SERVICE:
         return ""
     reference = entry.own.get("secret")
     if not reference:
         if entry.appid in present.stored.sealed:
             return ""
-        raise ValueError("is missing", f"Write {secret_references.FORMS}.")
+        remedy = f"Write {secret_references.FORMS}."
+        raise ValueError("is missing", f"{remedy} {SYNC}" if present.settings.has_platform else remedy)
     if not present.settings.store_keys:
         raise ValueError("cannot be stored", WITHOUT_KEYS)
     return secret_references.resolve(reference, environ, read_file)
