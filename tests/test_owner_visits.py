@@ -12,6 +12,7 @@ from html import unescape
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from bot.language import Language
 from bot.platform import authorization, owner_visits
@@ -244,6 +245,24 @@ async def test_silent_wechat_is_tried_again_behind_the_page(owner):
         while not owner.informed:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (await owner.bot.state(), owner.woken) == ("active", 1)
+
+
+@pytest.mark.both_stores
+async def test_store_that_is_away_is_tried_again_behind_the_page(owner):
+    consent = await owner.consents()
+    owner.bot.clock.now += timedelta(minutes=2)  # the token of the platform is read again
+    await _run(owner, "ALTER TABLE token RENAME TO gone")
+    assert "Your authorisation has arrived" in (await owner.opens(consent.address)).html
+    await _run(owner, "ALTER TABLE gone RENAME TO token")
+    async with asyncio.timeout(5):
+        while not owner.informed:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert await owner.bot.state() == "active"
+
+
+async def _run(owner: Owner, statement: str) -> None:
+    async with owner.bot.store.begin() as tx:
+        await tx.run(sa.text(statement))
 
 
 async def test_attempt_ends_with_the_process_and_with_the_code(owner):

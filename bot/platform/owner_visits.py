@@ -14,10 +14,11 @@ from bot.platform.exchange import ForeignAccountError
 from bot.platform.links import PURPOSE, LinkRequest, verified
 from bot.platform.pages import Ending, ending_page, reader_language, start_page
 from bot.platform.services import PlatformServices
-from bot.runtime.logs import LogEvent, error_fields
+from bot.runtime.logs import LogEvent, error_fields, fault_words
 from bot.runtime.tasks import BackgroundTasks
 from bot.sealing import StoreKeys
 from bot.store.authorizer_rows import Authorizer
+from bot.store.store_errors import StoreError
 from bot.tenant_states import TenantState
 from bot.web.platform_endpoint import AUTHORIZED_PATH, Page
 from wechat_kf import KfError, platform
@@ -102,7 +103,7 @@ class OwnerVisits:
         except ForeignAccountError:
             result.set_result((Ending.ADDED, ""))
             return
-        except KfError as error:
+        except (KfError, *StoreError) as error:
             result.set_result((_ending_of(error), ""))
             return
         if account is None:
@@ -118,13 +119,14 @@ class OwnerVisits:
 
         Raises:
             KfError: WeChat has refused it for another reason, or has not answered in time.
+            StoreError: the store has not answered in time.
         """
         failures = 0
         while True:
             try:
                 return await self._services.exchange.exchange(code, until=until)
-            except KfError as error:
-                log.warning(LogEvent("account not exchanged", **error_fields(error)))
+            except (KfError, *StoreError) as error:
+                log.warning(LogEvent("account not exchanged", **_error_fields(error)))
                 errcode = getattr(error, "errcode", None)
                 if errcode in CODE_REFUSED:
                     return await self._exchanged_before(code)
@@ -144,11 +146,11 @@ class OwnerVisits:
         return None
 
     async def _with_facts(self, account: Authorizer) -> Authorizer:
-        """Return an account with its name. Without an answer of WeChat the duties read it later."""
+        """Return an account with its name. Without an answer the duties read it later."""
         try:
             return await self._services.exchange.read_facts(account)
-        except KfError as error:
-            log.warning(LogEvent("account not known yet", **error_fields(error)))
+        except (KfError, *StoreError) as error:
+            log.warning(LogEvent("account not known yet", **_error_fields(error)))
             return account
 
     async def _is_stopping(self, pause: timedelta) -> bool:
@@ -160,7 +162,11 @@ class OwnerVisits:
         return True
 
 
-def _ending_of(error: KfError) -> Ending:
+def _error_fields(error: Exception) -> dict[str, object]:
+    return error_fields(error) if isinstance(error, KfError) else {"error": fault_words(error)}
+
+
+def _ending_of(error: Exception) -> Ending:
     return Ending.UNPUBLISHED if getattr(error, "errcode", None) == UNPUBLISHED else Ending.NOT_READY
 
 
