@@ -15,13 +15,15 @@ from bot import console
 from bot.app import Process
 from bot.blocks.context import RenderContext
 from bot.fleet import Fleet, build_fleet
+from bot.interaction_wiring import with_administration
 from bot.interactions.no_accounts import NoAccounts
 from bot.outbox.event_keys import EventKeys
 from bot.platform.services import AuthorizerTokens
 from bot.ports import BlockAction, Command, FieldErrors, HomeOpened, Submission, unannounced
 from bot.store.tenants import StoredTenant
 from bot.tenant_states import TenantState
-from bot.tenants.loading import load
+from bot.tenants.accounts_file import AccountsFile
+from bot.tenants.loading import DefinedAccounts, load
 from bot.tenants.model import Origin, Tenant
 from bot.tenants.stored_accounts import StoredAccounts
 from bot.wiring import Services
@@ -137,6 +139,17 @@ async def test_everything_is_answered_with_one_sentence(tmp_path):
         assert handler.failed("U0MEI").text
         assert handler.restarting("U0MEI").text
         await fleet.shared.tasks.drain(0)
+
+
+@pytest.mark.parametrize("appid", ["", PLATFORM_APPID])
+async def test_commands_of_administrators_are_answered_without_one_if_there_is_a_platform(tmp_path, appid):
+    async with fleet_of(f"sqlite:///{tmp_path / 'kf.db'}") as fleet:
+        settings = replace(fleet.shared.settings, platform_appid=appid)
+        others = NoAccounts(fleet.shared.readers, RenderContext.from_settings(settings))
+        defined = DefinedAccounts(settings, (), AccountsFile())
+        assert fleet.shared.store
+        handler = with_administration(others, fleet.shared, [], defined, fleet.shared.store)
+        assert (handler is others) == (appid == "")
 
 
 @pytest.mark.mostly_sqlite

@@ -118,7 +118,8 @@ def not_an_administrator(admins: Sequence[str], context: RenderContext) -> Messa
     if not admins:
         title = context.say("Nobody may do this from Slack yet.")
         step = context.say(
-            "Whoever runs the bot names administrators in KF_ADMINS, or makes the link for an owner with {command}.",
+            "Whoever runs the bot names administrators in KF_ADMINS, or makes the link for an owner with "
+            "{command}.",
             command="`python -m bot platform link`",
         )
         return _plain(title, step, context)
