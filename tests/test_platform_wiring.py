@@ -7,19 +7,26 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot import console
 from bot.app import Process
 from bot.blocks.context import RenderContext
+from bot.doctor import running
+from bot.doctor.findings import Unset
 from bot.fleet import Fleet, build_fleet
+from bot.health.facts import ProblemKind
+from bot.health.rules import diagnose
 from bot.interaction_wiring import with_administration
 from bot.interactions.no_accounts import NoAccounts
 from bot.outbox.event_keys import EventKeys
 from bot.platform.services import AuthorizerTokens
 from bot.ports import BlockAction, Command, FieldErrors, HomeOpened, Submission, unannounced
+from bot.store.tables import poll_state
 from bot.store.tenants import StoredTenant
 from bot.tenant_states import TenantState
 from bot.tenants.accounts_file import AccountsFile
@@ -184,3 +191,18 @@ channel = "C0TEA"
     channels = {one.appid: one.settings.slack_alert_channel for one in tenants}
     assert channels == {"wx1": "C0ALERTS", "wx2": "C0TEA", "wx3": "C0ALERTS", "wx4": "C0OWN"}
     assert {one.source for one in tenants} == {"secret", "platform"}
+
+
+@pytest.mark.mostly_sqlite
+@pytest.mark.parametrize("state", [TenantState.ACTIVE, TenantState.REVOKED])
+async def test_doctor_finds_only_accounts_late_that_are_polled(store, clock, state):
+    store.include([SHOP])
+    await store.open()
+    async with store.begin() as tx:
+        ago = {"polled_at": clock() - timedelta(hours=9), "next_poll_at": clock() - timedelta(hours=9)}
+        await tx.run(sa.update(poll_state).values(**ago, watching_since=clock() - timedelta(days=1)))
+    shop = of_platform(state=state)
+    read = await running.read(store.of, shop.settings, [shop], {}, Unset({}), clock)
+    assert read
+    kinds = [problem.kind for problem in diagnose(read.facts)]
+    assert (ProblemKind.POLL_OVERDUE in kinds) == state.is_polled

@@ -56,7 +56,7 @@ async def read(
     store = store_of(first.appid, first.settings.slack_alert_channel)
     several = bool(others) or first.origin is not Origin.ENVIRONMENT  # one of several may be examined alone
     reporter = StatusReporter(
-        store, first.settings, lambda: None, clock, digests=digests, is_one_of_several=several
+        store, first.settings, lambda: None, clock, digests=digests, is_one_of_several=several, state=first.state
     )
     facts = await reporter.facts(SECONDS)
     return RecordedHealth(facts, (await FleetHealth(store, others).read(facts.started_at)).problems)
