@@ -72,7 +72,7 @@ statics: lint
 	@$(MAKE) --no-print-directory -j3 types contracts tests/__pycache__
 
 types:
-	$(BIN)/mypy
+	@nice -n 10 $(BIN)/mypy
 
 contracts:
 	$(BIN)/lint-imports --no-cache --no-logo
@@ -85,7 +85,7 @@ check: WORKERS = 3
 check: statics
 	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
 
-# Types are checked beside the tests, whose processes wait at times. Format and lint come first: they take a second.
+# Types are checked beside the tests, in the time that these leave. Format and lint come first: they take a second.
 test: lint
 	@$(MAKE) --no-print-directory -j3 types contracts pytest
 	$(BIN)/coverage report | $(BIN)/python -m tests.coverage_floors
