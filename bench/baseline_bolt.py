@@ -21,7 +21,7 @@ from bench.testbed import ALERTS, IDLE
 from bot.alerting.episode import AccountStatus, AlertPolicy
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.forms import invite_form
-from bot.operations.model import AccountFacts
+from bot.operations.operation import AccountFacts
 
 # The form that the bot opens for the same click.
 VIEW = invite_form(

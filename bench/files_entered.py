@@ -28,8 +28,8 @@ from bot.fleet import build_fleet
 from bot.poll_loop import PollLoop
 from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
-from bot.tenants.model import of_environment
-from bot.web import connections
+from bot.tenants.tenant import of_environment
+from bot.web import connection_limits
 from bot.wiring import Services
 from wechat_kf.simulator import Simulator
 
@@ -221,7 +221,7 @@ async def measure() -> dict[str, set[str]]:
     reuse_no_read()
     app.PeriodicTask = loops.PeriodicTask = SteppedLoop
     loops.PollLoop = SteppedPollLoop
-    connections.SWEEP_SECONDS = HOUR  # the sweep for idle connections belongs to no flow
+    connection_limits.SWEEP_SECONDS = HOUR  # the sweep for idle connections belongs to no flow
     with tempfile.TemporaryDirectory() as folder:
         async with running_here(Path(folder)) as flows:
             return await flows.count()

@@ -10,7 +10,7 @@ import time
 from bench.ack_latency import Times, ack, client_times, print_times
 from bench.testbed import ACCOUNTS, IDLE, signed_interaction
 from bot.actions import INVITE, OpenInvite, encode
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from bot.view_metadata import FormMetadata, encode_form
 
 ROUNDS = 5

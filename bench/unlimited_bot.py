@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot import interaction_wiring
 from bot.__main__ import main
-from bot.operations.model import OperationPolicy
+from bot.operations.operation import OperationPolicy
 
 MANY = 1_000_000
 

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
-    from bot.account_commands.listing import ACCOUNTS, KEYS, UnknownAccountError
+    from bot.accounts_cli.listing import ACCOUNTS, KEYS, UnknownAccountError
     from bot.settings.parsers import QueueKind
     from bot.settings.reader import SettingsError
     from bot.settings.values import LIST, OF_PLATFORM, QUEUE, Settings
@@ -94,7 +94,7 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 
 def _administer(given: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> int:
-    from bot.account_commands import dispatch
+    from bot.accounts_cli import dispatch
     from bot.runtime.logs import configure
 
     configure("WARNING", settings.secrets, settings.log_format, sys.stderr)  # stdout is for programs to read
@@ -120,14 +120,14 @@ def _stored_accounts(settings: Settings) -> StoredAccounts:
 
 
 def _migrate_queue(settings: Settings) -> int:
-    from bot import queue_command
+    from bot import queue_cli
 
-    return asyncio.run(queue_command.migrate(settings.database_url))
+    return asyncio.run(queue_cli.migrate(settings.database_url))
 
 
 def _one_off(given: argparse.Namespace, defined: DefinedAccounts) -> int:
     from bot import console
-    from bot.account_commands.listing import choose
+    from bot.accounts_cli.listing import choose
     from bot.runtime.logs import configure
     from bot.serving import NO_ACCOUNT
     from bot.tenants.loading import secrets_of, with_stored
@@ -170,9 +170,9 @@ def _serve(given: argparse.Namespace, defined: DefinedAccounts, environ: Mapping
 
 
 def _doctor(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from bot.account_commands.listing import UnknownAccountError, choose
+    from bot.accounts_cli.listing import UnknownAccountError, choose
     from bot.doctor import runner
-    from bot.doctor.accounts import Scope
+    from bot.doctor.account_checks import Scope
     from bot.ports import utc_now
 
     logging.disable()  # its findings contain everything

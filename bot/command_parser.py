@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bot import __version__
-from bot.account_commands.arguments import add_accounts, add_keys, add_platform
+from bot.accounts_cli.arguments import add_accounts, add_keys, add_platform
 
 
 def make_parser() -> argparse.ArgumentParser:

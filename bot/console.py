@@ -14,15 +14,15 @@ from bot.accounts import Snapshot
 from bot.blocks.account_states import state_words
 from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.fleet import Fleet, build_fleet
-from bot.health.rules import may_be_silent
+from bot.health.problem_rules import may_be_silent
 from bot.ports import utc_now
 from bot.runtime.escaping import cut, escape
 from bot.settings.values import Settings
-from bot.store import shared_channels
+from bot.store import shared_channel_rows
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_states import POLLED, TenantState
-from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
+from bot.tenants.tenant import Tenant
 from bot.text import many
 from bot.watcher.poller import Tick
 from bot.wiring import Services
@@ -126,7 +126,7 @@ async def _deliver(accounts: Sequence[Services]) -> None:
     async def deliver_all(services: Services) -> None:
         if services.store and services.recorder and services.recorder.channel_appids:
             async with services.store.begin() as tx:  # this command polls no other account later
-                await shared_channels.hasten(tx, tx.now)
+                await shared_channel_rows.hasten(tx, tx.now)
         # Each round posts one message; the pause is Slack's pace.
         while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
             await asyncio.sleep(pause)

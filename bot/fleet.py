@@ -10,7 +10,7 @@ from functools import cached_property
 from bot.blocks.tenant_label import TenantLabel
 from bot.delivery.dependencies import DefaultChannel
 from bot.health.facts import PlatformFacts, Problem, ProblemKind
-from bot.health.rules import diagnose, fleet_may_be_silent
+from bot.health.problem_rules import diagnose, fleet_may_be_silent
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import PASS_SECONDS
 from bot.ports import Clock, utc_now
@@ -18,8 +18,8 @@ from bot.runtime.metrics import Figures, FleetFigures
 from bot.runtime.recently_used import RecentlyUsed
 from bot.settings.values import Settings
 from bot.tenant_states import TenantState
-from bot.tenants.model import Origin, Tenant, no_account, of_environment
 from bot.tenants.shared_digests import shared_digests
+from bot.tenants.tenant import Tenant, TenantOrigin, no_account, of_environment
 from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
 from bot.wiring import (
@@ -157,7 +157,7 @@ class Fleet:
         return channel_services(self.shared, channel_id, self._by_channel.get(channel_id, ()))
 
     def _label(self, tenant: Tenant) -> TenantLabel | None:
-        if self.is_several or tenant.origin is not Origin.ENVIRONMENT:
+        if self.is_several or tenant.origin is not TenantOrigin.ENVIRONMENT:
             return TenantLabel(tenant.appid, tenant.title, is_named=self.is_several)
         return None
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.blocks.context import RenderContext
+from bot.execution.operation_runner import OperationRunner
 from bot.execution.records import OperationRecords
-from bot.execution.runner import OperationRunner
 from bot.interactions.access import OperatorPolicy
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.administration import Administration
@@ -23,14 +23,14 @@ from bot.interactions.operation_submissions import OperationSubmissions
 from bot.interactions.read_limit import ReadLimit
 from bot.interactions.view_answers import ViewAnswers
 from bot.interactions.watcher_calls import WatcherCalls
-from bot.operations.model import Operation, OperationPolicy
+from bot.operations.operation import Operation, OperationPolicy
 from bot.ports import Clock, Views
 from bot.settings.values import Settings
 from bot.slack.listeners import Interactions
 from bot.store.database import Store
 from bot.tenant_states import NotPolled
 from bot.tenants.loading import DefinedAccounts
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 from bot.wiring import Services, SharedServices
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.accounts import AccountRow, find_accounts, pick_account
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from bot.requests import QUOTES
 from wechat_kf import KfAccount
 

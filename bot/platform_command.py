@@ -6,7 +6,7 @@ import argparse
 import json
 from datetime import datetime, timedelta
 
-from bot.account_commands.terminal import failed
+from bot.accounts_cli.terminal import failed
 from bot.blocks.answers.diagnosis import ENGLISH, in_plain_words
 from bot.blocks.answers.platform_facts import platform_parts
 from bot.blocks.platform_problems import explain_platform

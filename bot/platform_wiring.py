@@ -10,10 +10,10 @@ from bot.blocks.context import RenderContext
 from bot.delivery.item import log_fields
 from bot.fleet import Fleet
 from bot.platform.duties import EVERY, PlatformDuties
-from bot.platform.notices import withdrawal
 from bot.platform.owner_visits import OwnerVisits
 from bot.platform.pushes import Pushes
 from bot.platform.services import PlatformServices
+from bot.platform.withdrawal_notice import withdrawal
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import PeriodicTask
 from bot.sealing import StoreKeys

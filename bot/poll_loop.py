@@ -13,7 +13,7 @@ from bot.runtime.logs import request_id
 from bot.runtime.tasks import STEP_SECONDS, FailureLog, PeriodicTask, with_timeout
 from bot.runtime.token_bucket import TokenBucket
 from bot.settings.parsers import QueueKind
-from bot.store import claims, shared_channels, tenants
+from bot.store import claims, shared_channel_rows, tenants
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store, Tx
 from bot.store.store_errors import waiting_for
@@ -118,7 +118,7 @@ class PollLoop(PeriodicTask):
         rows = [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded]
         async with self._store.begin() as tx:
             await tenants.record(tx, rows)
-            await shared_channels.hand_over(tx, {one.appid: one.settings.slack_alert_channel for one in loaded})
+            await shared_channel_rows.hand_over(tx, {one.appid: one.settings.slack_alert_channel for one in loaded})
             if not self._fleet.shared.settings.reads_stored_accounts:
                 self._fleet.first.status_reporter.note_unread_accounts(await tenants.count_added(tx))
 

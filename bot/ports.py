@@ -151,7 +151,7 @@ class HistoryUnreadable:
     refuses_posts: bool = False  # certainly, for the same reason
 
 
-class History(Protocol):
+class ChannelHistory(Protocol):
     """The messages in a channel, or in one of its threads. One call is one request; nothing raises."""
 
     async def history(
@@ -166,7 +166,7 @@ class History(Protocol):
     ) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown: ...
 
 
-class Channel(History, Protocol):
+class Channel(ChannelHistory, Protocol):
     """The Slack channel that alerts go to. One call is one request; nothing is repeated, nothing raises.
 
     A `channel_id` is that of a former channel, to which the replies to its messages go; "" is this one.
@@ -374,7 +374,7 @@ class UnknownWorkspaceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class BotWorkspace:
     """The workspace of the bot token."""
 
     team_id: str

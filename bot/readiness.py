@@ -8,8 +8,8 @@ from datetime import datetime
 from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.blocks.answers.platform_facts import platform_parts
 from bot.health.facts import PlatformFacts, Problem, ProblemKind
-from bot.health.grouping import grouped
-from bot.tenants.model import Tenant, handles
+from bot.health.problem_groups import grouped
+from bot.tenants.tenant import Tenant, handles
 from bot.text import many
 from bot.web.server import Readiness
 

@@ -16,7 +16,7 @@ from itertools import dropwhile
 
 from bot import command_words
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 
 MAX_TEXT = 200  # of a search: no account or nickname of WeChat is as long
 MAX_PAGE = 9  # digits

@@ -14,8 +14,8 @@ from bot.ports import Clock, utc_now
 from bot.runtime.generations import Generation, Generations, Work
 from bot.runtime.logs import LogEvent
 from bot.tenants.loading import DefinedAccounts
-from bot.tenants.model import Tenant
 from bot.tenants.reloading import Reloading
+from bot.tenants.tenant import Tenant
 from bot.web.front import Front
 from bot.web.rejections import Rejections
 from bot.web.server import CannotListenError

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts
-from bot.operations.model import Availability, OperationKind
+from bot.operations.operation import Availability, OperationKind
 from bot.tenant_states import TenantState
 
 

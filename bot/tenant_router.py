@@ -34,8 +34,7 @@ from bot.requests import Help, ShowStatus, parse_command
 from bot.runtime.logs import official_account
 from bot.runtime.recently_used import RecentlyUsed
 from bot.tenant_requests import parse_fleet, split_account
-from bot.tenants.model import Origin as Source
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant, TenantOrigin
 
 MOST_HANDLERS = 200  # accounts whose handlers are kept, with the boards and modals that follow changes
 
@@ -51,7 +50,7 @@ class TenantRouter:
         self.interactions = RecentlyUsed(self._make, MOST_HANDLERS)  # by AppID
         self._tenants = [*fleet.tenants.values()]
         self._viewers = {tenant.settings.kf_viewers for tenant in self._tenants}
-        own = (tenant for tenant in self._tenants if tenant.origin is Source.ENVIRONMENT)
+        own = (tenant for tenant in self._tenants if tenant.origin is TenantOrigin.ENVIRONMENT)
         # The account whose buttons carry no AppID: it was the only one when they were made.
         self._of_environment = next(own, None)
         shared = fleet.shared

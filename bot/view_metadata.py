@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from bot.actions import HomeList, is_home_filter, page_number
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.settings.values import Settings
 from bot.slack.channel import SlackChannel
 from bot.slack.directory import SECONDS as LOOKUP_SECONDS
-from bot.slack.directory import group_members, installation, is_shared_outside, reader
+from bot.slack.directory import bot_workspace, group_members, is_shared_outside, reader
 from bot.slack.reply_failures import ReplyFailures
 from bot.slack.views import SlackViews
 from bot.slack.web_api import no_retry_client
@@ -49,9 +49,9 @@ from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
 from bot.store.tenants import STORED
 from bot.tenant_states import TenantState
-from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
-from bot.watcher.incident_notices import CommonNotices
+from bot.tenants.tenant import Tenant
+from bot.watcher.incident_reporting import CommonNotices
 from bot.watcher.poller import Watcher
 from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
@@ -205,7 +205,7 @@ async def build_shared(
         answers = SlackAnswers(accepts, clock)
         members = answers.noting(partial(group_members, slack))
         membership = Membership(
-            answers.noting(partial(installation, slack)), answers.noting(partial(is_shared_outside, slack))
+            answers.noting(partial(bot_workspace, slack)), answers.noting(partial(is_shared_outside, slack))
         )
         tasks = BackgroundTasks()
         store = _store(settings, clock) if settings.alerts else None

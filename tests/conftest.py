@@ -235,7 +235,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a bot inside the test's loop wait less. Nothing else about it changes."""
-    monkeypatch.setattr("bot.health.rules.INTERVALS", 10)  # a busy machine may hold up its frequent polls
+    monkeypatch.setattr("bot.health.problem_rules.INTERVALS", 10)  # a busy machine may delay its polls
     monkeypatch.setattr("bot.store.engine.QUEUE_SECONDS", 2)  # a file that cannot be opened is waited for, too
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from bot import environment
 from bot.demo.slack_simulator import UserGroup
 from bot.doctor import runner, running
-from bot.doctor.accounts import Scope
+from bot.doctor.account_checks import Scope
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
 from bot.store.inspection import read_only_stores
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from tests.running import Surroundings, World, utc_now, world
 from wechat_kf import protocol
 

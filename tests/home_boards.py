@@ -13,9 +13,9 @@ from bot.blocks.channel.incident_notices import explain_old_states
 from bot.blocks.context import RenderContext
 from bot.blocks.home import notices
 from bot.blocks.home.board import board, unavailable
-from bot.blocks.home.view import Person
+from bot.blocks.home.home_view import HomeUser
 from bot.health.facts import HealthFacts
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import View
 from bot.status import OperationsStatus, Status
 from tests.accounts import account
@@ -35,7 +35,7 @@ STATUS = Status(
     leads=LEADS,
     operations=OperationsStatus(Availability.ON, LIN_AND_LEADS),
 )
-VIEWER, OPERATOR = Person("U0LIN"), Person("U0LIN", is_operator=True)
+VIEWER, OPERATOR = HomeUser("U0LIN"), HomeUser("U0LIN", is_operator=True)
 BY_LIN = UserAction("U0LIN", "lin", NOW - 25 * MINUTE)
 SEATS = [account(f"anna{number}", kf_nick=f"Anna {number}", kf_wx="anna_wx") for number in range(9)] + [
     account(f"kf{2020 + number}", kf_nick=f"Seat {2000 + number}", kf_wx=f"wx_person_{number:02}")

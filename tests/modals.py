@@ -15,13 +15,13 @@ from bot.blocks.answers.account_details import account_details
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.form_parts import Repetition
 from bot.blocks.modals.forms import add_form, delete_form, invite_form, rename_form
+from bot.blocks.modals.modal_view import details_view, reading_view
+from bot.blocks.modals.operation_results import operation_view, restarting_view
 from bot.blocks.modals.pick import blocked_view, pick_form
-from bot.blocks.modals.results import operation_view, restarting_view
-from bot.blocks.modals.view import details_view, reading_view
 from bot.demo import blockkit
 from bot.language import Language
 from bot.operations.fields import FieldError, FieldProblem
-from bot.operations.model import (
+from bot.operations.operation import (
     AccountFacts,
     EndReason,
     Operation,

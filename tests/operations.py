@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.operations.model import (
+from bot.operations.operation import (
     AccountFacts,
     EndReason,
     Operation,

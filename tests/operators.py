@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from bot.execution.operation_runner import OperationRunner
 from bot.execution.records import OperationRecords
-from bot.execution.runner import OperationRunner
-from bot.operations.model import Operation, OperationKind, OperationPolicy, Wanted
-from bot.store import operations
+from bot.operations.operation import Operation, OperationKind, OperationPolicy, Wanted
+from bot.store import operation_rows
 from bot.store.database import Store
 from tests.bots import Bot
 from tests.conftest import APPID, VirtualClock
@@ -110,7 +110,7 @@ class Operators:
             **fields,
         )
         async with self.store.begin() as tx:
-            inserted = await operations.insert(tx, asked)
+            inserted = await operation_rows.insert(tx, asked)
         assert inserted.is_new
         return asked
 
@@ -131,7 +131,7 @@ class Operators:
 
     async def stored(self, number: int = 0) -> Operation:
         async with self.store.begin() as tx:
-            return (await operations.history(tx, limit=10))[number]
+            return (await operation_rows.history(tx, limit=10))[number]
 
     def writes(self, kind: OperationKind) -> int:
         return sum(call.path == PATHS[kind] for call in self.wechat.log)

@@ -11,13 +11,13 @@ from bot.alerting.circuit_breaker import PROBE_INTERVAL
 from bot.alerting.episode import AlertPolicy
 from bot.outbox.event_keys import EventKeys
 from bot.recorder import Recorder
-from bot.store import claims, due, source, tenants
+from bot.store import circuit_breaker_row, claims, due, tenants
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
 from bot.store.stats import UNSENT
 from bot.store.tables import message
 from bot.store.tenants import StoredTenant
-from bot.watcher.incident_notices import CommonNotices
+from bot.watcher.incident_reporting import CommonNotices
 from bot.watcher.poller import LEASE, TIMER_PASS
 from bot.watcher.shared_outages import SharedOutages
 from tests.bots import Bot
@@ -64,7 +64,7 @@ class Accounts:
         await self.pass_time(0)
         parts = [POLL * number / len(self.appids) for number in range(len(self.appids))]
         async with self.store.begin() as tx:
-            await source.schedule(
+            await circuit_breaker_row.schedule(
                 tx, [(appid, tx.now + part) for appid, part in zip(self.appids, parts, strict=True)]
             )
 

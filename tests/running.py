@@ -14,7 +14,7 @@ import aiohttp
 
 from bot import environment
 from bot.app import Process
-from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.demo.playground.shared_clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.process import BotProcess, environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator

@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import error
 from bot.interactions.access import AccessPolicy, Membership, OperatorPolicy
-from bot.ports import Installation, Origin, UnknownMembersError, UnknownWorkspaceError
+from bot.ports import BotWorkspace, Origin, UnknownMembersError, UnknownWorkspaceError
 from bot.slack.directory import group_members
 from bot.slack.web_api import no_retry_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, sqlite, until, world
@@ -92,15 +92,15 @@ async def test_last_known_members_of_a_group_keep_their_access():
 MEMBER, STRANGER = Origin(team_id="T0001"), Origin(team_id="T0009")
 
 
-async def installed() -> Installation:
-    return Installation("T0001")
+async def installed() -> BotWorkspace:
+    return BotWorkspace("T0001")
 
 
 async def shared(channel_id: str) -> bool:
     return True
 
 
-async def unreachable() -> Installation:
+async def unreachable() -> BotWorkspace:
     raise UnknownWorkspaceError("TimeoutError")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.alerting.episode import AlertKind, EpisodeState
-from bot.operations.history import (
+from bot.operations.account_history import (
     LISTED_WITHIN,
     PAGE,
     AccountHistoryPage,
@@ -20,7 +20,7 @@ from bot.operations.history import (
     name_after,
     sent_by,
 )
-from bot.operations.model import EndReason, Operation, OperationKind, OperationState, Outcome
+from bot.operations.operation import EndReason, Operation, OperationKind, OperationState, Outcome
 from tests.conftest import NOW
 from tests.episodes import episode, episodes, user_action
 from tests.operations import operation, operations

@@ -11,8 +11,8 @@ import pytest
 
 from bot import console, environment
 from bot.__main__ import main
-from bot.account_commands import listing
-from bot.account_commands.listing import UnknownAccountError, choose, names
+from bot.accounts_cli import listing
+from bot.accounts_cli.listing import UnknownAccountError, choose, names
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.settings.values import Settings

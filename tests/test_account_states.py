@@ -9,20 +9,20 @@ import pytest
 import sqlalchemy as sa
 
 from bot import actions
-from bot.account_commands import listing
 from bot.accounts import Snapshot
+from bot.accounts_cli import listing
 from bot.actions import HomeList
 from bot.blocks.account_states import state_words
-from bot.blocks.answers.fleet import accounts_page
+from bot.blocks.answers.fleet_accounts import accounts_page
 from bot.blocks.answers.status_answer import status_answer
 from bot.blocks.channel.incident_notices import explain_old_states
 from bot.blocks.home.board import unavailable
-from bot.blocks.home.view import Person
+from bot.blocks.home.home_view import HomeUser
 from bot.blocks.problems import explain_error, read_failure
-from bot.doctor.accounts import representatives
+from bot.doctor.account_checks import representatives
 from bot.fleet_overview import TenantFigures, TenantName, TenantOverview
 from bot.health.facts import HealthFacts, ProblemKind
-from bot.health.rules import diagnose, may_be_silent
+from bot.health.problem_rules import diagnose, may_be_silent
 from bot.interactions.account_reader import AccountReader
 from bot.ports import Message
 from bot.settings.values import Settings
@@ -31,8 +31,8 @@ from bot.store.tables import tenant
 from bot.tenant_requests import AccountsOverview, parse_fleet
 from bot.tenant_states import AUTHORISATION, NotPolled, NotPolledError, TenantState
 from bot.tenants.installation import Installation, Paused
-from bot.tenants.model import Origin, Tenant
 from bot.tenants.stored_accounts import read
+from bot.tenants.tenant import Tenant, TenantOrigin
 from tests.conftest import NOW, at_now
 from tests.episodes import assert_fit
 from tests.fleets import AT_HARBOUR, fleet_world
@@ -82,7 +82,7 @@ def test_state_takes_the_place_of_a_list_with_one_next_step(state):
 @STATES
 def test_home_shows_the_state(state):
     why = explain_old_states(NotPolledError(state), CONTEXT)
-    view = unavailable(why, None, replace(STATUS, state=state), Person("U0MEI"), HomeList(), NOW, CONTEXT)
+    view = unavailable(why, None, replace(STATUS, state=state), HomeUser("U0MEI"), HomeList(), NOW, CONTEXT)
     assert view["blocks"][0]["text"]["text"] == f"⚠️ {TITLES[state]}"
     assert f"*The bot* · ⚠️ {TITLES[state]}" in str(view["blocks"])
 
@@ -220,7 +220,9 @@ def shops() -> list[Tenant]:
     settings, _ = Settings.read(SLACK | PLATFORM | {"DATABASE_URL": "sqlite:///absent.db"})
     states = (TenantState.ACTIVE, TenantState.REVOKED, TenantState.DOUBTFUL)
     return [
-        Tenant(state, "", (), Origin.PLATFORM, replace(settings, wechat_appid=f"wx-{state}"), "platform", state)
+        Tenant(
+            state, "", (), TenantOrigin.PLATFORM, replace(settings, wechat_appid=f"wx-{state}"), "platform", state
+        )
         for state in states
     ]
 

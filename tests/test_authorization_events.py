@@ -23,7 +23,7 @@ from bot.store.sealed_secrets import APPSECRET, CODE, REFRESH_TOKEN, SealedSecre
 from bot.store.tenants import COMMAND, PLATFORM, PauseReason, StoredTenant
 from bot.store.token_leases import StoredTokens
 from bot.tenant_states import TenantState
-from bot.tenants.model import default_slug
+from bot.tenants.tenant import default_slug
 from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
 from wechat_kf.token_store import TokenKind

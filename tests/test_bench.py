@@ -10,10 +10,10 @@ import pytest
 
 from bench import ack_latency, explanations, memory, modal_latency, poll_cpu, reply_latency
 from bench.fleet import scenes
-from bench.fleet.installation import Size, installation
 from bench.fleet.lateness import DueTimes, lateness
+from bench.fleet.measured_fleet import Size, measured_fleet
 from bench.fleet.posts import probes_in
-from bench.fleet.wechat import Poll
+from bench.fleet.wechat_process import Poll
 from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
 from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
@@ -71,7 +71,7 @@ async def test_clicks_and_submissions_are_measured(tmp_path):
 @pytest.mark.timeout(120)
 async def test_fleet_with_a_queue_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(scenes, "SETTLE_SECONDS", 0.1)
-    async with installation(Size(3, 1), tmp_path, QueueKind.PROCRASTINATE) as fleet, fleet.worker() as bot:
+    async with measured_fleet(Size(3, 1), tmp_path, QueueKind.PROCRASTINATE) as fleet, fleet.worker() as bot:
         assert await fleet.first_round() > 0
         burst = await scenes.burst(fleet, bot)
         steady = await scenes.steady(fleet, bot, 4)

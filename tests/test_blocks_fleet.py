@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot import actions
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.alerting.incidents import Cause, ErrorDetails, Incident, PollHealth, on_poll_failure
-from bot.blocks.answers.fleet import accounts_page
+from bot.blocks.answers.fleet_accounts import accounts_page
 from bot.blocks.answers.fleet_invitations import all_page
 from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
 from bot.blocks.answers.fleet_status import fleet_status

@@ -12,7 +12,7 @@ from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import AlertEvent, AlertKind, Episode, EpisodeState, Operated, OperationStage
 from bot.blocks.channel.notifications import render
 from bot.language import Language
-from bot.operations.model import AccountFacts, EndReason, Operation, OperationKind, Outcome, Wanted
+from bot.operations.operation import AccountFacts, EndReason, Operation, OperationKind, Outcome, Wanted
 from bot.outbox import operation_messages
 from bot.outbox.messages import MessageKind
 from tests.episodes import HOSTILE, assert_fit, buttons, drawn, episode, fields_of, loud, mentions, user_action

@@ -11,7 +11,7 @@ from hypothesis import given
 from bot.alerting.episode import AlertEvent, AlertKind, Disposition, EpisodeState
 from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
-from bot.operations.model import EndReason, OperationKind, OperationState, Outcome
+from bot.operations.operation import EndReason, OperationKind, OperationState, Outcome
 from tests.conftest import NOW
 from tests.episodes import DEADLINE, HOSTILE, episode, episodes, leads, problem, user_action
 from tests.operations import operation

@@ -15,11 +15,11 @@ from bot.alerting.episode import AccountStatus, Episode, EpisodeState
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.alerting.platform_faults import NO_TICKET, RIVAL
 from bot.blocks import times
-from bot.blocks.answers import administration, operation_refusals, replies
+from bot.blocks.answers import administration_replies, operation_refusals, replies
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.diagnosis import explain
-from bot.blocks.answers.fleet import accounts_page
-from bot.blocks.answers.history import WHY_BY_CODE, history
+from bot.blocks.answers.fleet_accounts import accounts_page
+from bot.blocks.answers.history_answer import WHY_BY_CODE, history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
 from bot.blocks.answers.status_answer import status_answer
@@ -32,8 +32,8 @@ from bot.demo import blockkit
 from bot.fleet_overview import TenantName, TenantOverview
 from bot.health.facts import Problem, ProblemKind
 from bot.language import Language
-from bot.operations.history import AccountHistoryPage, EpisodeNote, NoteKind
-from bot.operations.model import Availability, EndReason, OperationKind, OperationState, Outcome
+from bot.operations.account_history import AccountHistoryPage, EpisodeNote, NoteKind
+from bot.operations.operation import Availability, EndReason, OperationKind, OperationState, Outcome
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from bot.slack.error_codes import CODES
@@ -200,8 +200,8 @@ def failures(context: RenderContext) -> Iterator[Message]:
 
 def answers(context: RenderContext) -> Iterator[Message]:
     simple = (replies.out_of_date, replies.restarting, replies.reading, replies.failed, replies.database_away)
-    yield administration.owner_link("https://kf.example.com/wechat/platform/start?s=abc", context)
-    yield administration.no_platform(context)
+    yield administration_replies.owner_link("https://kf.example.com/wechat/platform/start?s=abc", context)
+    yield administration_replies.no_platform(context)
     for state in AUTHORISATION:
         failed = explain_error(NotPolledError(state), context)
         yield read_failure(failed, NOW, context, retry="v1:overview", last_good=None)

@@ -18,7 +18,7 @@ from bot.__main__ import main
 from bot.demo.process import ROOT
 from bot.demo.slack_simulator import error
 from bot.settings.values import Settings
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from tests.running import World, utc_now, world
 from tests.test_process import run
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.alerting.episode import AccountStatus
 from bot.command_words import one_edit_apart
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from bot.requests import (
     Find,
     Help,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from bot.demo.slack_simulator import Message, SlackSimulator
-from bot.operations.model import OperationKind, OperationState
+from bot.operations.operation import OperationKind, OperationState
 from bot.outbox.event_keys import EventKeys
 from bot.store.tables import episode, message, operation, poll_state
 from tests.budgets import TEST_ALL

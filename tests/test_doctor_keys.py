@@ -19,7 +19,7 @@ from bot.tenants.stored_accounts import PUT_BACK, StoredAccounts
 from tests.doctors import examined
 from tests.doctors import wrong as wrong_ones
 from tests.fleets import APPIDS
-from tests.test_doctor_accounts import said, several
+from tests.test_doctor_account_checks import said, several
 
 OLD, NEW = "11" * 32, "22" * 32
 

@@ -20,7 +20,7 @@ from bot.store import platform_rows
 from bot.store.inspection import read_only_stores
 from bot.store.tables import platform, secret, token
 from bot.store.token_leases import StoredTokens
-from bot.tenants.model import Origin, Tenant
+from bot.tenants.tenant import Tenant, TenantOrigin
 from bot.wiring import build_shared
 from tests.authorizations import KEYS
 from tests.doctors import about
@@ -161,7 +161,7 @@ async def test_address_that_does_not_answer_is_wrong(place):
 
 async def test_account_is_read_with_the_token_that_the_processes_have(place):
     settings: Settings = replace(place.settings, wechat_appid=SHOP)
-    shop = Tenant("shop", "", (), Origin.PLATFORM, settings, "platform")
+    shop = Tenant("shop", "", (), TenantOrigin.PLATFORM, settings, "platform")
     async with build_fleet(settings, [shop], place.clock) as fleet:
         platform = fleet.shared.platform
         assert platform

@@ -16,16 +16,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from bot.doctor import operations as operations_examination
+from bot.doctor import operations
 from bot.doctor import store as examination
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
-from bot.store import operations
+from bot.store import operation_rows
 from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect, read_only_stores
 from bot.store.store_errors import DevelopmentSchemaError
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from tests.conftest import APPID, at_now
 
 UNSET = Unset.of([])
@@ -236,7 +236,7 @@ async def granted(url: str, *operators: str) -> Finding:
     settings = Settings(APPID, **LEFT, database_url=url, kf_operators=operators)
     async with read_only_stores(url) as store_of:
         tenants = [of_environment(settings)]
-        [found] = (await operations_examination.examine(store_of, settings, tenants, UNSET)).findings
+        [found] = (await operations.examine(store_of, settings, tenants, UNSET)).findings
     return found
 
 
@@ -244,7 +244,7 @@ async def refuse(url: str, age: timedelta) -> None:
     store = Store.from_url(url, APPID)
     await store.open()
     async with store.begin() as tx:
-        await operations.note_refusal(tx, operations.Refusal("invite/add/delete", tx.now - age))
+        await operation_rows.note_refusal(tx, operation_rows.InterfaceRefusal("invite/add/delete", tx.now - age))
     await store.close()
 
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.execution.runner import OperationRunner
-from bot.operations.model import (
+from bot.execution.operation_runner import OperationRunner
+from bot.operations.operation import (
     EndReason,
     Operation,
     OperationKind,
@@ -19,7 +19,7 @@ from bot.operations.model import (
     Wanted,
 )
 from bot.outbox.messages import MessageKind
-from bot.store import operations
+from bot.store import operation_rows
 from bot.store.database import Store
 from bot.store.tables import message, operation
 from tests.conftest import VirtualClock
@@ -266,7 +266,7 @@ async def test_list_that_wechat_refuses_before_the_write_ends_the_operation_with
     assert done.outcome.rid
     assert bool(done.outcome.address) is (errcode == 40164)
     async with operators.store.begin() as tx:
-        assert await operations.refusal(tx) is None  # the write was not refused
+        assert await operation_rows.refusal(tx) is None  # the write was not refused
 
 
 async def test_unsure_operation_ends_unconfirmed_when_the_list_cannot_be_read_for_ten_minutes(after_rejection):
@@ -285,15 +285,15 @@ async def test_refused_right_is_stored_until_an_operation_succeeds(after_rejecti
     world.wechat.inject(Fault(FaultMode.ERRCODE, errcode=48001, path=writes.INVITE))
     await world.performs(OperationKind.INVITE)
     async with world.store.begin() as tx:
-        refused = await operations.refusal(tx)
+        refused = await operation_rows.refusal(tx)
     assert refused is not None
     assert refused.family == "invite/add/delete"
     await world.performs(OperationKind.RENAME)
     async with world.store.begin() as tx:
-        assert await operations.refusal(tx) == refused  # WeChat grants renaming separately
+        assert await operation_rows.refusal(tx) == refused  # WeChat grants renaming separately
     await world.performs(OperationKind.INVITE)
     async with world.store.begin() as tx:
-        assert await operations.refusal(tx) is None
+        assert await operation_rows.refusal(tx) is None
 
 
 STEPS = [(step, when) for step in ("sent", "request", "progressed", "completed") for when in ("before", "after")]
@@ -395,7 +395,7 @@ async def test_row_that_cannot_be_read_is_logged_once_and_does_not_delay_the_oth
     assert await runner.settle_due()
     assert not await runner.settle_due()
     async with world.store.begin() as tx:
-        settled = await operations.get(tx, asked.id)
+        settled = await operation_rows.get(tx, asked.id)
     assert settled is not None
     assert settled.state is OperationState.DONE
     logged = [record.getMessage() for record in caplog.records if f"id={newer.id} " in record.getMessage()]
@@ -409,7 +409,7 @@ async def test_second_operation_of_an_account_waits_for_the_first(operators):
     first = await operators.asks(OperationKind.INVITE)
     second = replace(first, id="op-other", submission="view-other", user_id="U0TOM")
     async with operators.store.begin() as tx:
-        inserted = await operations.insert(tx, second)
+        inserted = await operation_rows.insert(tx, second)
     assert (inserted.is_new, inserted.in_progress) == (False, first)
 
 
@@ -417,7 +417,7 @@ async def test_second_operation_of_an_account_waits_for_the_first(operators):
 async def test_form_submitted_twice_is_one_operation(operators):
     first = await operators.asks(OperationKind.INVITE)
     async with operators.store.begin() as tx:
-        inserted = await operations.insert(tx, replace(first, id="op-other"))
+        inserted = await operation_rows.insert(tx, replace(first, id="op-other"))
     assert (inserted.is_new, inserted.same_submission) == (False, first)
 
 

@@ -16,8 +16,8 @@ from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.fleet import build_fleet
 from bot.health.facts import OF_ALL, HealthFacts, Problem, ProblemKind
-from bot.health.grouping import grouped
-from bot.health.rules import fleet_may_be_silent
+from bot.health.problem_groups import grouped
+from bot.health.problem_rules import fleet_may_be_silent
 from bot.health_log import HealthLog
 from bot.interactions import fleet_health
 from bot.interactions.fleet_answers import FleetAnswers
@@ -28,15 +28,14 @@ from bot.readiness import problems_of_several
 from bot.runtime.logs import LineFormatter
 from bot.runtime.metrics import CAUSES, Figures, FleetFigures, Metrics
 from bot.settings.values import Settings
-from bot.store import fleet_health as queries
-from bot.store import incident_rows, processes, slack_state, source, tenants
+from bot.store import circuit_breaker_row, fleet_health_rows, incident_rows, processes, slack_state, tenants
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.tables import message, poll_state
 from bot.store.tenants import StoredTenant
 from bot.store.unconfirmed import CLOCK_WRONG
 from bot.tenant_states import TenantState
-from bot.tenants.model import Origin, Tenant
+from bot.tenants.tenant import Tenant, TenantOrigin
 from tests.conftest import NOW, at_now
 from tests.running import sqlite
 from tests.samples import CONTEXT, DAY, HOUR, MINUTE
@@ -82,7 +81,7 @@ ACCOUNTS: Mapping[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any
 
 def tenant(slug: str, **own: Any) -> Tenant:
     settings = Settings(f"wx-{slug}", "secret", "xoxb-token", slack_alert_channel=f"C0{slug.upper()}", **own)
-    return Tenant(slug, slug.capitalize(), (), Origin.FILE, settings)
+    return Tenant(slug, slug.capitalize(), (), TenantOrigin.FILE, settings)
 
 
 FLEET = [tenant(slug, **own) for slug, (_, _, own) in ACCOUNTS.items()]
@@ -182,7 +181,7 @@ async def test_messages_that_are_counted_are_found_by_an_index(on_sqlite):
     await fill(on_sqlite)
     async with on_sqlite.begin() as tx:
         with statements(tx) as seen:
-            await queries.read(tx, 5 * MINUTE)
+            await fleet_health_rows.read(tx, 5 * MINUTE)
         plans = [
             row.detail
             for statement, parameters in seen
@@ -206,8 +205,10 @@ async def test_outage_of_all_accounts_is_a_problem_of_the_first_one_alone(tmp_pa
             await tx.run(sa.update(poll_state).values(**held_back))
             failing = {"failed_polls": 2, "failing_since": NOW - HOUR}
             await tx.run(sa.update(poll_state).where(poll_state.c.appid == "wx-kiosk").values(**failing))
-            breaker = await source.load(tx, lock=True)
-            await source.record(tx, breaker, CircuitBreaker(9, since=NOW - HOUR, probe_at=NOW, incident=down))
+            breaker = await circuit_breaker_row.load(tx, lock=True)
+            await circuit_breaker_row.record(
+                tx, breaker, CircuitBreaker(9, since=NOW - HOUR, probe_at=NOW, incident=down)
+            )
         problems, ready = await fleet.problems(), await fleet.check()
         text = Metrics().render(await fleet.figures()).decode()
         may_operate = fleet.shared.operators.people.include

@@ -27,7 +27,7 @@ from bot.fleet_overview import (
     nearest_tenants,
     worst_first,
 )
-from bot.store import episodes, overview, poll_state
+from bot.store import episodes, fleet_figures, poll_state
 from bot.store.database import Store, Tx
 from bot.store.tables import episode as episode_table
 from tests.accounts import invited
@@ -65,14 +65,14 @@ async def save(store: Store, appid: str, *found: tuple[str, EpisodeState, float 
 
 async def figures(store: Store, until: dict[str, datetime] = UNTIL) -> dict[str, TenantFigures]:
     async with store.begin() as tx:
-        return await overview.figures(tx, until, NOW)
+        return await fleet_figures.figures(tx, until, NOW)
 
 
 async def page(
     store: Store, states: tuple[AccountStatus, ...] = STORED_STATES, until: dict[str, datetime] = UNTIL, **at: int
 ) -> InvitationPage:
     async with store.begin() as tx:
-        return await overview.open_invitations(tx, until, NOW, states, **at)
+        return await fleet_figures.open_invitations(tx, until, NOW, states, **at)
 
 
 def names(found: InvitationPage) -> list[str]:
@@ -219,8 +219,8 @@ def statements(tx: Tx) -> Iterator[list[tuple[str, object]]]:
 
 
 async def read_all(tx: Tx, until: dict[str, datetime]) -> None:
-    await overview.figures(tx, until, NOW)
-    await overview.open_invitations(tx, until, NOW, NEEDS_ATTENTION)
+    await fleet_figures.figures(tx, until, NOW)
+    await fleet_figures.open_invitations(tx, until, NOW, NEEDS_ATTENTION)
 
 
 @pytest.mark.parametrize("number", [1, 300])

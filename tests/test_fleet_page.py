@@ -8,12 +8,12 @@ import pytest
 
 from bot.__main__ import main
 from bot.app import DRAIN_SECONDS
-from bot.doctor import accounts
+from bot.doctor import account_checks
 from bot.doctor.slack import MOST_CHANNELS
 from bot.settings.values import Settings
 from bot.tenants.accounts_file import parse
-from bot.tenants.model import LONGEST_SLUG, MOST_HANDLES
 from bot.tenants.table_keys import ACCOUNT, DEFAULTS
+from bot.tenants.tenant import LONGEST_SLUG, MOST_HANDLES
 from bot.watcher.poll_slots import RESERVED
 from tests.documents import document
 
@@ -49,9 +49,9 @@ def test_numbers_of_the_page_are_those_of_the_code():
     assert f"`POLL_CONCURRENCY` ({fewer}; {more} in a process that does not receive commands)" in text
     assert "and two more that people requested" in text
     assert RESERVED == 2
-    assert f"within ten seconds, {accounts.AT_ONCE} at a time" in text
-    assert f"Of more than {accounts.AT_ONCE} accounts" in text
-    assert f"with a line after every {accounts.REPORTED}" in text
+    assert f"within ten seconds, {account_checks.AT_ONCE} at a time" in text
+    assert f"Of more than {account_checks.AT_ONCE} accounts" in text
+    assert f"with a line after every {account_checks.REPORTED}" in text
     assert f"in progress are finished, for up to {DRAIN_SECONDS} seconds" in text
     assert f"checks the first {MOST_CHANNELS}" in text
     assert MOST_HANDLES == 5

@@ -13,7 +13,7 @@ from bot import console, environment
 from bot.demo.process import running
 from bot.settings.values import Settings
 from bot.tenants.loading import load
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 from tests.fleets import (
     AT_HARBOUR,
     AT_ORCHID,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from bot.requests import (
     MAX_TEXT,
     Find,

@@ -25,8 +25,7 @@ from bot.store.database import Store
 from bot.store.tables import poll_state
 from bot.store.tenants import StoredTenant
 from bot.tenant_router import TenantRouter
-from bot.tenants.model import Origin as Source
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant, TenantOrigin
 from tests.running import CARE
 
 FEW, MANY = 50, 10_000
@@ -49,7 +48,7 @@ def fleet_of(number: int, folder: object) -> list[Tenant]:
             f"brand{one}",
             f"Brand {one}",
             (),
-            Source.FILE,
+            TenantOrigin.FILE,
             replace(
                 common, wechat_appid=f"wx{one:016x}", wechat_secret="hush", slack_alert_channel=f"C0TEAM{one % 10}"
             ),

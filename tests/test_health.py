@@ -20,18 +20,18 @@ from bot.demo.process import running as process
 from bot.demo.slack_simulator import SlackFault, error, http_error
 from bot.doctor.findings import Finding
 from bot.health.facts import ProblemKind, SlackTrouble, StoreTrouble
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import UnknownReaderError
 from bot.readiness import readiness
 from bot.runtime.metrics import Metrics
 from bot.settings.values import Settings
 from bot.status import OperationsStatus
-from bot.store import operations, processes
+from bot.store import operation_rows, processes
 from bot.store.database import Store
-from bot.store.operations import Refusal
+from bot.store.operation_rows import InterfaceRefusal
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import DevelopmentSchemaError
 from bot.web.server import make_web_app
@@ -190,7 +190,7 @@ async def doctor(place: World, **changed: str) -> Sequence[Finding]:
 
 
 async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, monkeypatch):
-    monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
+    monkeypatch.setattr("bot.health.problem_rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     variables = {"SLACK_APP_TOKEN": place.slack.app_token}
     async with bot_in_loop(place, **variables) as url:
@@ -207,7 +207,7 @@ async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, 
 
 
 async def test_worker_without_a_slack_connection_is_reported(place, caplog, monkeypatch):
-    monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
+    monkeypatch.setattr("bot.health.problem_rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     place.slack.arm("apps.connections.open", *[error("invalid_auth")] * 1000)
     async with bot_in_loop(place, role="worker", SLACK_APP_TOKEN=place.slack.app_token):
@@ -536,7 +536,7 @@ async def test_changes_from_slack_are_on_until_wechat_refuses_them_for_a_day(sto
     assert await changes("U0LIN", store=None) == OperationsStatus(Availability.NO_STORE, ("U0LIN",))
     assert await changes("U0LIN", "S0LEADS") == OperationsStatus(Availability.ON, ("U0LIN", "S0LEADS"))
     async with store.begin() as tx:
-        await operations.note_refusal(tx, Refusal("rename", NOW))
+        await operation_rows.note_refusal(tx, InterfaceRefusal("rename", NOW))
     assert await changes("U0LIN") == OperationsStatus(Availability.NO_RIGHT, ("U0LIN",), NOW, "rename")
     assert await changes() == OperationsStatus(Availability.OFF)
     clock.now = NOW + timedelta(days=1)

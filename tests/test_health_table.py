@@ -30,7 +30,7 @@ from bot.health.facts import (
     SlackTrouble,
     StoreTrouble,
 )
-from bot.health.rules import diagnose, may_be_silent
+from bot.health.problem_rules import diagnose, may_be_silent
 from bot.health_log import HealthLog
 from bot.readiness import readiness
 from bot.runtime.metrics import Figures, Metrics

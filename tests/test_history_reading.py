@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from bot.actions import NEXT_PAGE, PREVIOUS_PAGE, RETRY, SHOW, decode
 from bot.alerting.episode import AlertKind, EpisodeState
 from bot.interactions.history_reading import HistoryReader
-from bot.operations.history import PAGE, AccountHistoryPage, EpisodeNote, NoteKind
-from bot.operations.model import Operation, OperationKind, OperationState
+from bot.operations.account_history import PAGE, AccountHistoryPage, EpisodeNote, NoteKind
+from bot.operations.operation import Operation, OperationKind, OperationState
 from bot.requests import History, parse_command
-from bot.store import episodes, operations
+from bot.store import episodes, operation_rows
 from bot.store.database import Store
 from bot.store.tables import operation as operation_table
 from tests.accounts import account
@@ -34,7 +34,7 @@ KEY = "chen@harbour_tea"
 async def insert(store: Store, *done: Operation) -> None:
     async with store.begin() as tx:
         for one in done:
-            assert (await operations.insert(tx, one)).is_new
+            assert (await operation_rows.insert(tx, one)).is_new
 
 
 def crowd(number: int, name: str = "chen", **fields: object) -> list[Operation]:

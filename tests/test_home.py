@@ -19,7 +19,7 @@ from bot.interactions.open_homes import MOST_PEOPLE, OPEN_SECONDS
 from bot.interactions.readers import Readers
 from bot.interactions.status_reporter import StatusReporter
 from bot.language import Language
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import (
     BlockAction,
     ClickedView,

@@ -16,11 +16,11 @@ from bot.alerting.episode import AccountStatus
 from bot.blocks.channel.incident_notices import explain_old_states
 from bot.blocks.home import notices
 from bot.blocks.home.board import board, unavailable
-from bot.blocks.home.view import Person
+from bot.blocks.home.home_view import HomeUser
 from bot.demo import blockkit
 from bot.health.facts import HealthFacts, ProblemKind, StoreTrouble
 from bot.language import Language
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import Message, View
 from bot.requests import Show
 from bot.status import OperationsStatus
@@ -84,7 +84,7 @@ def heads(view: View) -> list[str]:
     return [block["text"]["text"] for block in view["blocks"] if block.get("accessory")]
 
 
-def show(*accounts: KfAccount, listed: HomeList = DEFAULT, person: Person = VIEWER, **status: object) -> View:
+def show(*accounts: KfAccount, listed: HomeList = DEFAULT, person: HomeUser = VIEWER, **status: object) -> View:
     return board(reading(*accounts), replace(STATUS, **status), person, listed, CONTEXT)
 
 
@@ -196,12 +196,12 @@ def test_empty_lists_say_so_below_the_verdict():
 
 def test_mine_are_the_invitations_that_this_person_acknowledged_or_snoozed():
     read = owned(reading(*FORTY), CHEN, by=user_action("Tom"))
-    of_tom, of_mei = (board(read, STATUS, Person(user), HomeList("mine"), CONTEXT) for user in ("U0TOM", "U0MEI"))
+    of_tom, of_mei = (board(read, STATUS, HomeUser(user), HomeList("mine"), CONTEXT) for user in ("U0TOM", "U0MEI"))
     assert (heads(of_tom), texts(of_tom)[0]) == (["⛔ *Chen* · rejected"], "In your hands (1)")
     assert heads(of_mei) == []
     assert ["In your hands (1)" in options(view) for view in (of_tom, of_mei)] == [True, False]
     snoozed = owned(reading(*FORTY), NIGHT, by=user_action("Tom", until=NOW + timedelta(hours=4)))
-    view = board(snoozed, STATUS, Person("U0TOM"), HomeList("mine"), CONTEXT)
+    view = board(snoozed, STATUS, HomeUser("U0TOM"), HomeList("mine"), CONTEXT)
     assert heads(view) == ["⛔ *夜班一号* · rejected"]
     assert any("👤\u00a0snoozed by <@U0TOM>" in text for text in texts(view))
 
@@ -236,9 +236,9 @@ def test_account_is_added_by_operators_while_wechat_allows_it(person, operations
 
 
 def test_language_menu_has_the_choice_of_the_person():
-    menu = elements(show(ANNA, person=Person("U0LIN", language_choice="zh")))["home.language"]
+    menu = elements(show(ANNA, person=HomeUser("U0LIN", language_choice="zh")))["home.language"]
     assert menu["initial_option"]["text"]["text"] == "中文"
-    assert "home.language" not in elements(show(ANNA, person=Person("U0LIN", language_choice="")))
+    assert "home.language" not in elements(show(ANNA, person=HomeUser("U0LIN", language_choice="")))
 
 
 def test_problem_of_the_bot_has_its_reason_and_next_step():

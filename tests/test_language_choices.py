@@ -13,7 +13,7 @@ from bot.interactions.readers import Readers
 from bot.language import Language
 from bot.ports import Reader, UnknownReaderError
 from bot.runtime.tasks import BackgroundTasks
-from bot.store import readers
+from bot.store import chosen_languages
 from bot.store.database import Store, Tx
 from bot.store.store_errors import FaultKind, StoreError, StoreFault
 from tests.conftest import APPID
@@ -24,19 +24,19 @@ LIN, MEI = "U0LIN", "U0MEI"
 
 async def stored(store: Store, user_id: str = LIN) -> Language | None:
     async with store.begin() as tx:
-        return await readers.language_of(tx, user_id)
+        return await chosen_languages.language_of(tx, user_id)
 
 
 @pytest.mark.both_stores
 async def test_choice_is_stored_replaced_and_cleared_for_each_person(store):
     async with store.begin() as tx:
-        await readers.set_language(tx, LIN, Language.CHINESE)
-        await readers.set_language(tx, MEI, Language.ENGLISH)
+        await chosen_languages.set_language(tx, LIN, Language.CHINESE)
+        await chosen_languages.set_language(tx, MEI, Language.ENGLISH)
     assert (await stored(store), await stored(store, MEI)) == (Language.CHINESE, Language.ENGLISH)
     async with store.begin() as tx:
-        await readers.set_language(tx, LIN, Language.ENGLISH)
-        await readers.clear_language(tx, MEI)
-        await readers.clear_language(tx, "U0GONE")
+        await chosen_languages.set_language(tx, LIN, Language.ENGLISH)
+        await chosen_languages.clear_language(tx, MEI)
+        await chosen_languages.clear_language(tx, "U0GONE")
     assert (await stored(store), await stored(store, MEI)) == (Language.ENGLISH, None)
 
 
@@ -44,7 +44,7 @@ async def test_choice_is_stored_replaced_and_cleared_for_each_person(store):
 async def test_choices_at_the_same_time_leave_one(store):
     async def choose(language: Language) -> None:
         async with store.begin() as tx:
-            await readers.set_language(tx, LIN, language)
+            await chosen_languages.set_language(tx, LIN, language)
 
     await asyncio.gather(*(choose(language) for language in [*Language] * 3))
     assert await stored(store) in Language
@@ -53,7 +53,7 @@ async def test_choices_at_the_same_time_leave_one(store):
 @pytest.mark.story
 async def test_another_official_account_has_its_own_choices(store, store_url, clock):
     async with store.begin() as tx:
-        await readers.set_language(tx, LIN, Language.CHINESE)
+        await chosen_languages.set_language(tx, LIN, Language.CHINESE)
     other = Store.from_url(store_url, "wx_other", clock=clock)
     assert await stored(other) is None
     await other.close()
@@ -62,7 +62,7 @@ async def test_another_official_account_has_its_own_choices(store, store_url, cl
 @pytest.mark.story
 async def test_language_of_a_later_release_is_no_choice(store):
     async with store.begin() as tx:
-        await readers.set_language(tx, LIN, "fr")
+        await chosen_languages.set_language(tx, LIN, "fr")
     assert await stored(store) is None
 
 
@@ -152,7 +152,7 @@ async def test_last_known_choice_is_used_while_the_store_fails(store):
     assert await people.language() is Language.CHINESE
     people.choices._store = store
     async with store.begin() as tx:
-        await readers.clear_language(tx, LIN)
+        await chosen_languages.clear_language(tx, LIN)
     assert await people.language() is Language.CHINESE
     people.time += FAILURE_SECONDS
     assert await people.language() is Language.ENGLISH

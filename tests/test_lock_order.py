@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.outbox.messages import MessageKind, NewMessage
-from bot.store import channels, outbox, poll_state, shared_channels, tenants
+from bot.store import channels, outbox, poll_state, shared_channel_rows, tenants
 from bot.store.database import Store, Tx
 from bot.store.tables import tenant
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant, TenantState
@@ -69,7 +69,7 @@ async def test_poll_that_extends_a_message_meets_its_post(bot):
         await bot.recorder.enqueue(tx, [summary(2)], [], tx.now)
 
     async def hasten(tx: Tx) -> None:
-        await shared_channels.hasten(tx, tx.now)
+        await shared_channel_rows.hasten(tx, tx.now)
 
     async def claim(tx: Tx) -> None:
         assert await outbox.claim(tx, tx.now, LEASE)

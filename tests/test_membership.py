@@ -15,15 +15,15 @@ from aiohttp import web
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import Message, Organisation, SlackSimulator, error, slow
 from bot.interactions.access import Membership, belongs
-from bot.ports import Installation, Origin, UnknownWorkspaceError
-from bot.slack.directory import installation, is_shared_outside
+from bot.ports import BotWorkspace, Origin, UnknownWorkspaceError
+from bot.slack.directory import bot_workspace, is_shared_outside
 from bot.slack.web_api import no_retry_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, sqlite, until, world
 
 pytestmark = pytest.mark.server
 
-HOME = Installation("T0001")
-GRID = Installation("T0001", "E0ORG")
+HOME = BotWorkspace("T0001")
+GRID = BotWorkspace("T0001", "E0ORG")
 TRADER = "U0EVE"  # of another company, in a channel that is shared with it
 COLLEAGUE = "U0ANA"  # of another workspace of the same organisation
 ORGANISATION = Organisation("E0ORG", "Harbour Group", frozenset({"T0002"}))
@@ -53,13 +53,13 @@ def test_person_belongs_by_workspace_or_organisation(origin, installed, expected
 class Asked:
     """Slack, as Membership asks it."""
 
-    def __init__(self, installed: Installation | None, *, shared: bool = False) -> None:
+    def __init__(self, installed: BotWorkspace | None, *, shared: bool = False) -> None:
         self.installed = installed
         self.shared = shared
         self.calls: list[str] = []
 
-    async def installation(self) -> Installation:
-        self.calls.append("installation")
+    async def bot_workspace(self) -> BotWorkspace:
+        self.calls.append("bot_workspace")
         if self.installed is None:
             raise UnknownWorkspaceError("invalid_auth")
         return self.installed
@@ -71,26 +71,26 @@ class Asked:
 
 async def test_workspace_is_looked_up_once_and_again_while_unknown():
     asked = Asked(None)
-    membership = Membership(asked.installation, asked.is_shared_outside)
+    membership = Membership(asked.bot_workspace, asked.is_shared_outside)
     assert await membership.includes(Origin(team_id="T0001")) is None
     asked.installed = HOME
     assert [await membership.includes(Origin(team_id=team)) for team in ("T0001", "T0009")] == [True, False]
-    assert asked.calls == ["installation", "installation"]
+    assert asked.calls == ["bot_workspace", "bot_workspace"]
 
 
 async def test_click_without_a_workspace_is_refused_without_asking_slack():
     asked = Asked(None)
-    assert await Membership(asked.installation, asked.is_shared_outside).includes(Origin()) is False
+    assert await Membership(asked.bot_workspace, asked.is_shared_outside).includes(Origin()) is False
     assert asked.calls == []
 
 
 @pytest.mark.parametrize("shared", [True, False])
 async def test_people_of_the_organisation_are_members_unless_the_channel_is_shared_outside(shared):
     asked = Asked(GRID, shared=shared)
-    membership = Membership(asked.installation, asked.is_shared_outside)
+    membership = Membership(asked.bot_workspace, asked.is_shared_outside)
     origin = Origin(team_id="T0002", enterprise_id="E0ORG", channel_id="C1")
     assert [await membership.includes(origin) for _ in range(2)] == [not shared, not shared]
-    assert asked.calls == ["installation", "C1"]
+    assert asked.calls == ["bot_workspace", "C1"]
 
 
 # Through the running bot
@@ -246,7 +246,7 @@ async def test_answer_without_a_workspace_is_unknown(data):
     app.router.add_post("/api/auth.test", odd)
     async with aiohttp.ClientSession() as session, serve(app) as url:
         with pytest.raises(UnknownWorkspaceError, match="another shape"):
-            await installation(no_retry_client("xoxb-1", f"{url}/api/", session))
+            await bot_workspace(no_retry_client("xoxb-1", f"{url}/api/", session))
 
 
 # The simulator, as Slack documents it

@@ -14,14 +14,14 @@ from bot.blocks.modals.done import done_view
 from bot.blocks.modals.form_parts import MAX_INPUT, Repetition
 from bot.blocks.modals.forms import add_form, delete_form, invite_form, rename_form
 from bot.blocks.modals.inputs import block_id, field_of, next_number
+from bot.blocks.modals.modal_view import details_view, reading_view
+from bot.blocks.modals.operation_results import operation_view, unsure_view, working_view
 from bot.blocks.modals.pick import blocked_view, pick_form
-from bot.blocks.modals.results import operation_view, unsure_view, working_view
-from bot.blocks.modals.view import details_view, reading_view
 from bot.blocks.problems import explain_error
 from bot.language import Language
 from bot.operations.fields import FieldError, FieldProblem
-from bot.operations.model import MAX_ACCOUNTS, AccountFacts, EndReason, Wanted
-from bot.operations.model import OperationState as State
+from bot.operations.operation import MAX_ACCOUNTS, AccountFacts, EndReason, Wanted
+from bot.operations.operation import OperationState as State
 from bot.text import units
 from bot.view_metadata import decode_form
 from tests.accounts import account, invited

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.alerting.episode import EpisodeState
-from bot.blocks.modals.errors import field_errors, problem_text
+from bot.blocks.modals.field_error_texts import field_errors, problem_text
 from bot.language import Language
 from bot.operations.fields import FORM_FIELDS, FieldError, FieldProblem
-from bot.operations.model import MAX_ACCOUNTS, EndReason, OperationKind, Wanted, find
+from bot.operations.operation import MAX_ACCOUNTS, EndReason, OperationKind, Wanted, find
 from bot.operations.refusals import refusal_of, refused_by_list, refused_by_wechat, was_gone
 from bot.operations.rules import facts_of, facts_of_episode, is_absent, obstacle
 from tests.accounts import account, bound, invited

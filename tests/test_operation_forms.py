@@ -15,7 +15,7 @@ from bot.interactions import operation_forms
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.operation_forms import OperationForms
 from bot.interactions.operation_gate import OperationGate
-from bot.operations.model import OperationKind, OperationPolicy
+from bot.operations.operation import OperationKind, OperationPolicy
 from bot.ports import BlockAction, ClickedView, Command, Origin
 from bot.requests import Operate
 from bot.runtime.tasks import BackgroundTasks

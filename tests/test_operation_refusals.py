@@ -6,7 +6,7 @@ import pytest
 
 from bot.blocks.answers import operation_refusals
 from bot.language import Language
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from tests.episodes import assert_fit, buttons
 from tests.modals import IN, designed
 from tests.samples import CONTEXT, shown

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from bot import actions, view_metadata
+from bot.execution.operation_runner import OperationRunner
 from bot.execution.records import OperationRecords
-from bot.execution.runner import OperationRunner
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.operation_modals import OperationModals
 from bot.interactions.operation_submissions import OperationSubmissions
 from bot.language import Language
-from bot.operations.model import OperationKind, OperationPolicy, OperationState, Wanted
+from bot.operations.operation import OperationKind, OperationPolicy, OperationState, Wanted
 from bot.ports import FieldErrors, Origin, ShowView, Submission
 from bot.runtime.tasks import BackgroundTasks
-from bot.store import operations
+from bot.store import operation_rows
 from bot.store.database import Store
 from bot.view_metadata import FormMetadata
 from tests.conftest import VirtualClock
@@ -187,7 +187,7 @@ async def test_wrong_field_is_refused_before_anything_is_stored(forms, kind, val
     ((field, text),) = errors(await forms.submit(kind, **values)).items()
     assert (field, text[: len(expected[1])]) == expected
     async with forms.world.store.begin() as tx:
-        assert await operations.count(tx) == 0
+        assert await operation_rows.count(tx) == 0
 
 
 async def test_account_that_the_list_has_is_refused_without_a_write(forms):
@@ -338,7 +338,7 @@ async def test_second_click_of_the_last_operation_in_an_hour_gets_the_answer_of_
     for number in range(19):
         asked = await forms.world.asks(OperationKind.RENAME, replace_account(OperationKind.RENAME, number))
         async with forms.world.store.begin() as tx:
-            await operations.save(tx, asked, replace(asked, state=OperationState.DONE, ended_at=asked.asked_at))
+            await operation_rows.save(tx, asked, replace(asked, state=OperationState.DONE, ended_at=asked.asked_at))
     first = await forms.submit(OperationKind.INVITE, wx="chen_example")
     assert shown(await forms.submit(OperationKind.INVITE, wx="chen_example")) == shown(first)
 
@@ -388,7 +388,7 @@ async def test_operations_of_one_hour_are_limited(forms, kind, most):
     for number in range(most):
         asked = await world.asks(kind, replace_account(kind, number))
         async with world.store.begin() as tx:
-            await operations.save(tx, asked, replace(asked, state=OperationState.DONE, ended_at=world.clock()))
+            await operation_rows.save(tx, asked, replace(asked, state=OperationState.DONE, ended_at=world.clock()))
     values = {"name": "Other"} if kind is OperationKind.RENAME else {"typed": CHEN}
     (text,) = errors(await forms.submit(kind, **values)).values()
     assert text.startswith(f"That is much for one hour: {most} changes. Wait until ")

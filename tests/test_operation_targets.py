@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot import actions
 from bot.accounts import pick_account
 from bot.operation_targets import Target, pick
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from tests.accounts import account, invited
 from tests.samples import reading
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.interactions.watcher_calls import WatcherCalls
 from bot.runtime.tasks import BackgroundTasks
-from bot.store import source
+from bot.store import circuit_breaker_row
 from bot.store.database import Store
 from tests.accounts import invited
 from tests.budgets import share
@@ -64,7 +64,7 @@ async def test_failing_share_of_accounts_is_not_an_outage(store, clock):
     assert [accounts.posts(word) for word in ("shop3", "shop4", "shop5")] == [[DOWN]] * 3
     assert len(accounts.posts()) == 3
     async with store.begin() as tx:
-        assert not (await source.load(tx)).is_open
+        assert not (await circuit_breaker_row.load(tx)).is_open
 
 
 async def test_wrong_secret_of_one_account_is_reported_during_an_outage(four):
@@ -126,7 +126,7 @@ async def test_outage_of_all_accounts_of_ten_minutes_delays_no_deadline_and_is_c
         bot = accounts.bots[f"wx-{word}"]
         bot.wechat.listed = (invited("bo", at=deadline, expires_in=timedelta(0)),)
         async with bot.store.begin() as tx:
-            await source.schedule(tx, [(f"wx-{word}", tx.now)])
+            await circuit_breaker_row.schedule(tx, [(f"wx-{word}", tx.now)])
     await accounts.pass_time(1)
     accounts.polls.clear()
     accounts.go_down()

@@ -24,7 +24,7 @@ from bot.store import tenants
 from bot.store.authorizer_rows import Authorizer
 from bot.store.database import Store
 from bot.store.tenants import StoredTenant
-from bot.web.platform_endpoint import AUTHORIZED_PATH, START_PATH, Page
+from bot.web.platform_endpoint import AUTHORIZED_PATH, START_PATH, OwnerPage
 from tests.authorizations import PlatformBot, platform_bot, platform_settings
 from tests.conftest import VirtualClock
 from tests.platforms import DOMAIN, SHOP
@@ -57,7 +57,7 @@ class Owner:
     async def _inform(self, user_id: str, account: Authorizer) -> None:
         self.informed.append((user_id, account.name))
 
-    async def opens(self, address: str, language: str = ENGLISH) -> Page:
+    async def opens(self, address: str, language: str = ENGLISH) -> OwnerPage:
         parts = urlsplit(address)
         page = {START_PATH: self.visits.start, AUTHORIZED_PATH: self.visits.authorized}[parts.path]
         return await page(dict(parse_qsl(parts.query)), language)
@@ -70,7 +70,7 @@ class Owner:
         return self.bot.platform.authorize(link, account, sets or (6,), self.bot.clock(), referer=referer)
 
 
-def links(page: Page) -> list[str]:
+def links(page: OwnerPage) -> list[str]:
     assert page.status == 200
     return [unescape(address) for address in re.findall(r'href="([^"]*)"', page.html)]
 

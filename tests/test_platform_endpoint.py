@@ -40,7 +40,7 @@ from bot.web.platform_endpoint import (
     BODY_SECONDS,
     EVENTS_PATH,
     START_PATH,
-    Page,
+    OwnerPage,
     PlatformEndpoint,
     PlatformHandlers,
 )
@@ -74,7 +74,7 @@ class Door:
         self.counts = Counter[tuple[str, str]]()
         self.woken = 0
         self.asked: list[tuple[dict[str, str], str]] = []
-        self.page = Page(200, "<p>开始", {"Referrer-Policy": "origin"})
+        self.page = OwnerPage(200, "<p>开始", {"Referrer-Policy": "origin"})
         self.store, self.tokens = store, StoredTokens(store, KEYS)
         count = lambda kind, result: self.counts.update([(kind, result)])  # noqa: E731
         pushes = Pushes(store, self.tokens, KEYS, PLATFORM_APPID, wake=self.wake, count=count, within=within)
@@ -94,7 +94,7 @@ class Door:
     def wake(self) -> None:
         self.woken += 1
 
-    async def show(self, query: Mapping[str, str], language: str) -> Page:
+    async def show(self, query: Mapping[str, str], language: str) -> OwnerPage:
         self.asked.append((dict(query), language))
         if "fails" in query:
             raise RuntimeError(query["fails"])

@@ -13,7 +13,7 @@ from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.alerting.platform_faults import PlatformHealth
 from bot.blocks.answers.status_answer import status_answer
 from bot.health.facts import HealthFacts, PlatformFacts, Problem, ProblemKind
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interactions.status_reporter import StatusReporter
 from bot.readiness import about_platform, problems_of_several
 from bot.runtime.metrics import Figures, Metrics
@@ -22,8 +22,8 @@ from bot.store.database import Store
 from bot.store.tables import tenant
 from bot.store.tenants import PLATFORM
 from bot.tenant_states import TenantState
-from bot.tenants.model import Origin, Tenant
-from bot.watcher.incident_notices import CommonNotices
+from bot.tenants.tenant import Tenant, TenantOrigin
+from bot.watcher.incident_reporting import CommonNotices
 from bot.watcher.platform_incidents import PlatformIncidents
 from tests.authorizations import platform_settings
 from tests.bots import Bot
@@ -201,7 +201,7 @@ def test_line_about_a_platform_before_its_first_ticket_and_account():
 def test_trouble_of_the_platform_is_a_line_of_readyz_without_an_account():
     incident = Incident("1", Cause.PLATFORM_PROBLEM, NOW, SECRET)
     problem = Problem(ProblemKind.PLATFORM_FAILING, NOW, incident=incident)
-    tenant = Tenant("harbour", "Harbour", (), Origin.PLATFORM, platform_settings())
+    tenant = Tenant("harbour", "Harbour", (), TenantOrigin.PLATFORM, platform_settings())
     (line,) = problems_of_several([(tenant, [problem])])
     assert line.startswith("WeChat refused the AppSecret of the platform.")
 

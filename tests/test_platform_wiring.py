@@ -20,7 +20,7 @@ from bot.doctor import running
 from bot.doctor.findings import Unset
 from bot.fleet import Fleet, build_fleet
 from bot.health.facts import ProblemKind
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interaction_wiring import with_administration
 from bot.interactions.no_accounts import NoAccounts
 from bot.outbox.event_keys import EventKeys
@@ -31,8 +31,8 @@ from bot.store.tenants import StoredTenant
 from bot.tenant_states import TenantState
 from bot.tenants.accounts_file import AccountsFile
 from bot.tenants.loading import DefinedAccounts, load
-from bot.tenants.model import Origin, Tenant
 from bot.tenants.stored_accounts import StoredAccounts
+from bot.tenants.tenant import Tenant, TenantOrigin
 from bot.wiring import Services
 from tests.authorizations import platform_settings
 from tests.conftest import VirtualClock
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[1]
 
 def of_platform(appid: str = SHOP, state: TenantState = TenantState.ACTIVE) -> Tenant:
     settings = replace(platform_settings(), wechat_appid=appid)
-    return Tenant("shop", "Shop", (), Origin.PLATFORM, settings, "platform", state)
+    return Tenant("shop", "Shop", (), TenantOrigin.PLATFORM, settings, "platform", state)
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ from bot import console
 from bot.app import Process
 from bot.fleet import build_fleet
 from bot.settings.values import Settings
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 
 async def main():
     settings = Settings("wx1", "secret", "xoxb-1", slack_signing_secret="x", slack_alert_channel="C0ALERTS")
@@ -95,7 +95,7 @@ async def test_account_of_the_platform_gets_its_tokens_and_its_key(tmp_path):
 
 
 async def test_account_beside_it_keeps_its_own(tmp_path):
-    own = replace(of_platform("wx1"), origin=Origin.COMMAND, source="secret")
+    own = replace(of_platform("wx1"), origin=TenantOrigin.COMMAND, source="secret")
     own = replace(own, settings=replace(own.settings, wechat_secret="own"))
     async with fleet_of(f"sqlite:///{tmp_path / 'kf.db'}", own, of_platform()) as fleet:
         services = fleet.accounts["wx1"]

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from bot.demo.playground import desktop, presets
-from bot.demo.playground.clock import Pace, SharedClock
 from bot.demo.playground.installations import ALERTS, APPID, CARE, SECRET
 from bot.demo.playground.run import playground
 from bot.demo.playground.sandbox import Sandbox
+from bot.demo.playground.shared_clock import Pace, SharedClock
 from bot.demo.playground.snapshot import whole
 from bot.demo.playground.suggestions import usage
 from bot.demo.playground.supervisor import BotState

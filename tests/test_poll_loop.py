@@ -21,7 +21,7 @@ from bot.store import episodes, outbox, poll_state, tenants
 from bot.store.database import insert_new
 from bot.store.tables import poll_state as poll_state_table
 from bot.store.tenants import COMMAND, StoredTenant
-from bot.tenants.model import Origin, Tenant
+from bot.tenants.tenant import Tenant, TenantOrigin
 from bot.watcher.poller import Tick, Watcher
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
@@ -118,7 +118,7 @@ def polls(migrated_sqlite, tmp_path, clock):
 
 def tenant(base: Settings, appid: str) -> Tenant:
     settings = Settings(appid, "secret", base.slack_bot_token, slack_alert_channel=base.slack_alert_channel)
-    return Tenant(appid, appid, (), Origin.FILE, settings)
+    return Tenant(appid, appid, (), TenantOrigin.FILE, settings)
 
 
 async def test_each_account_is_polled_once_an_interval(polls):
@@ -183,7 +183,7 @@ async def test_other_bot_that_starts_on_the_same_database_stops_no_poll(polls):
     async with polls(1) as made:
         await until(made.polled("wx-0"))
         async with made.fleet.shared.store.begin() as tx:
-            await tenants.record(tx, [StoredTenant("wx-other", "other", "", Origin.ENVIRONMENT)])
+            await tenants.record(tx, [StoredTenant("wx-other", "other", "", TenantOrigin.ENVIRONMENT)])
         await made.polls_again(wanted=1)
 
 

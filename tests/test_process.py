@@ -21,7 +21,7 @@ import pytest
 from bot import console
 from bot.demo.process import ROOT, running
 from bot.settings.values import Settings
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from tests.running import CARE, World, answers, bot_in_loop, final_answer, until, world
 from wechat_kf.simulator import Fault, FaultMode
 

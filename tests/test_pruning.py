@@ -15,16 +15,16 @@ from bot.alerting.episode import AlertPolicy
 from bot.app import Process
 from bot.demo.process import free_port
 from bot.fleet import build_fleet
-from bot.operations.model import Operation, OperationKind, OperationState, Wanted
+from bot.operations.operation import Operation, OperationKind, OperationState, Wanted
 from bot.outbox.messages import MessageKind, MessageStatus
 from bot.ports import Blocked, Counter, no_op
 from bot.retention import RetentionPolicy
 from bot.settings.values import Settings
-from bot.store import operations
+from bot.store import operation_rows
 from bot.store.database import Store
 from bot.store.pruning import prune_messages
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from bot.watcher.pruner import Pruner
 from tests.accounts import account, bound, invited
 from tests.bots import Bot, rejected
@@ -293,7 +293,7 @@ async def test_operations_are_deleted_400_days_after_their_end(bot):
     await bot.reads(account())
     async with bot.store.begin() as tx:
         for number, ended_ago in enumerate([KEEP + DAY, KEEP - DAY, None]):
-            await operations.insert(tx, asked(bot, number, ended_ago=ended_ago))
+            await operation_rows.insert(tx, asked(bot, number, ended_ago=ended_ago))
     await prune(bot)
     async with bot.store.begin() as tx:
         assert (await tx.run(sa.select(operation.c.id).order_by(operation.c.id))).scalars().all() == [
@@ -306,7 +306,7 @@ async def test_operations_are_deleted_400_days_after_their_end(bot):
 async def test_rows_of_another_official_account_are_not_touched(bot, store_url):
     await is_rejected_and_bound(bot)
     async with bot.store.begin() as tx:
-        await operations.insert(tx, asked(bot, 1, ended_ago=2 * KEEP))
+        await operation_rows.insert(tx, asked(bot, 1, ended_ago=2 * KEEP))
     other = Store.from_url(store_url, "wx-other", clock=bot.clock)
     await other.open()
     await prune(Bot(other, bot.clock), after=2 * KEEP)
@@ -447,7 +447,7 @@ async def refuse_deletion(tx, episode_id: str) -> None:
 
 
 def test_sentence_about_the_history_names_the_number_of_the_policy():
-    source = (ROOT / "bot/blocks/answers/history.py").read_text(encoding="utf-8")
+    source = (ROOT / "bot/blocks/answers/history_answer.py").read_text(encoding="utf-8")
     assert f'"kept for {KEEP.days} days"' in source
 
 

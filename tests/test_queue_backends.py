@@ -14,11 +14,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bot.fleet import build_fleet
 from bot.ports import QueueBackend
-from bot.queue_backends import connections
+from bot.queue_backends import queue_database
 from bot.queue_backends.choice import backend_for
-from bot.queue_backends.errors import QueueError
 from bot.queue_backends.fallback import QueueWithFallback
 from bot.queue_backends.procrastinate import Procrastinate
+from bot.queue_backends.queue_errors import QueueError
 from bot.settings.parsers import QueueKind
 from bot.settings.values import Settings
 from bot.store import claims
@@ -68,7 +68,7 @@ class Calls:
 @pytest.fixture
 async def queue_url(postgres_url: str) -> str:
     """Return the URL of a database with the tables of the queue."""
-    assert await connections.migrate(postgres_url)
+    assert await queue_database.migrate(postgres_url)
     return postgres_url
 
 
@@ -122,7 +122,7 @@ class Process:
 async def test_contract_of_queue_backends(kind, postgres, migrated_postgres, clock):
     async with AsyncExitStack() as stack:
         url = stack.enter_context(postgres_database(postgres, migrated_postgres))
-        await connections.migrate(url)
+        await queue_database.migrate(url)
         settings = Settings("wx", "secret", "xoxb-1", database_url=url, queue_backend=kind)
         store = Store.from_url(url, APPID, clock=clock)
         stack.push_async_callback(store.close)
@@ -159,7 +159,7 @@ async def test_contract_of_queue_backends(kind, postgres, migrated_postgres, clo
 async def test_two_processes_share_the_polls_of_a_queue(postgres, migrated_postgres, clock):
     async with AsyncExitStack() as stack:
         url = stack.enter_context(postgres_database(postgres, migrated_postgres))
-        await connections.migrate(url)
+        await queue_database.migrate(url)
         settings = Settings(
             *("", "", "xoxb-1"),
             slack_alert_channel="C0ALERTS",
@@ -218,7 +218,7 @@ async def test_tables_of_the_queue_are_in_a_schema_of_their_own(queue_url):
             "SELECT DISTINCT relnamespace::regnamespace::text FROM pg_class WHERE relname LIKE '%procrastinate%'"
         ).fetchall()
     assert schemas == [("kf_queue",)]
-    assert not await connections.migrate(queue_url)  # nothing to do
+    assert not await queue_database.migrate(queue_url)  # nothing to do
 
 
 async def test_tables_of_another_version_are_replaced(queue_url):
@@ -226,7 +226,7 @@ async def test_tables_of_another_version_are_replaced(queue_url):
     await backend.enqueue(POLL, ["a"])
     with psycopg.connect(queue_url) as connection:
         connection.execute("COMMENT ON SCHEMA kf_queue IS '1.0.0'")
-    assert await connections.migrate(queue_url)
+    assert await queue_database.migrate(queue_url)
     assert jobs(queue_url) == []
     await backend.close()
 
@@ -255,7 +255,7 @@ async def test_slots_take_over_from_a_queue_without_tables_until_it_works(postgr
         await backend.enqueue(POLL, ["a"])
         await until(lambda: calls.ended == ["a"])
         assert await backend.waiting() == {POLL: 0}
-        await connections.migrate(postgres_url)
+        await queue_database.migrate(postgres_url)
         await backend.enqueue(POLL, ["b"])  # still in a slot: the queue is left alone for a lease
         await until(lambda: calls.ended == ["a", "b"])
         assert jobs(postgres_url) == []

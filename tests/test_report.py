@@ -12,9 +12,9 @@ from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
 from bot.health.facts import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interactions.status_reporter import StatusReporter
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import Blocked
 from bot.settings.values import Settings
 from bot.status import OperationsStatus, Snoozed, Status

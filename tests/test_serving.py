@@ -23,8 +23,8 @@ from bot.store.database import Store
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
 from bot.tenants import changes
 from bot.tenants.loading import load_defined
-from bot.tenants.model import Tenant
 from bot.tenants.reloading import Reloading
+from bot.tenants.tenant import Tenant
 from tests.fleets import (
     ACCOUNTS,
     AT_ORCHID,

@@ -21,7 +21,7 @@ from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.rests import Rests
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
-from bot.store import shared_channels, stats, tenants
+from bot.store import shared_channel_rows, stats, tenants
 from bot.store.database import Store
 from bot.store.tenants import StoredTenant
 from bot.watcher.recovery import Recovery
@@ -239,7 +239,7 @@ async def test_digest_whose_account_leaves_the_channel_is_posted_and_followed_by
     (owner,) = {row["appid"] for row in await fleet.bots[0].rows() if row["kind"] == "digest"}
     fleet.bots = [bot for bot in fleet.bots if bot.store.appid != owner]
     async with store.begin() as tx:
-        await shared_channels.hand_over(tx, {bot.store.appid: "C00" for bot in fleet.bots})
+        await shared_channel_rows.hand_over(tx, {bot.store.appid: "C00" for bot in fleet.bots})
     await fleet.delivers(3 * MINUTE)
     await fleet.polls(bound("bo"))
     await fleet.delivers(MINUTE)
@@ -256,7 +256,7 @@ async def test_last_account_of_a_channel_keeps_all_names_in_an_earlier_digest(st
         await tenants.record(
             tx, [StoredTenant(f"wxC00-{one}", f"b{one}", f"Brand C00-{one}", "file") for one in range(6)]
         )
-        await shared_channels.hand_over(tx, {"wxC00-0": "C00"})
+        await shared_channel_rows.hand_over(tx, {"wxC00-0": "C00"})
     alone = Fleet(store, clock, 1, slack=fleet.slack)
     await alone.polls(bound("bo"))
     await alone.delivers(MINUTE)

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import APPID, VirtualClock
 from tests.wechat import SECRET
 from wechat_kf.simulator import ServiceFault, Simulator, TokenService, TokenShape
-from wechat_kf.simulator.refusals import ErrcodeRefusal
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.token_service import TokenRequest
 
 KEY = "Bearer EXAMPLE"

@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo import servers
 from bot.demo.slack_simulator import Message, SlackSimulator, error, ratelimited, reply_lost
-from bot.demo.slack_simulator.views import TROUBLE
+from bot.demo.slack_simulator.open_views import TROUBLE
 from tests.conftest import NOW
 from tests.running import until
 

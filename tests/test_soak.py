@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from tests.crash.operation_oracle import OperationVerdict, RequestedOperation
 from tests.crash.operators import SubmittedForm
 from tests.crash.oracle import Verdict

@@ -20,7 +20,7 @@ from bot.settings.values import Settings
 from bot.slack.bolt_app import make_app
 from bot.slack.listeners import register
 from bot.slack.socket_mode import DeadSocketError, SocketTimeouts, run_socket_mode
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from tests.running import sqlite, until, world
 
 pytestmark = pytest.mark.server

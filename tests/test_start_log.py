@@ -7,7 +7,7 @@ import logging
 from bot.fleet import build_fleet
 from bot.settings.values import Settings
 from bot.start_log import log_start
-from bot.tenants.model import of_environment
+from bot.tenants.tenant import of_environment
 from tests.running import sqlite
 from tests.test_settings import REQUIRED
 

@@ -22,10 +22,10 @@ from bot.store.tenants import COMMAND, PauseReason, StoredTenant
 from bot.tenant_states import TenantState
 from bot.tenants import changes, reloading
 from bot.tenants.loading import load, load_defined, secrets_of, with_stored
-from bot.tenants.model import Origin
 from bot.tenants.reloading import Reloading
 from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import StoredAccounts, read_from
+from bot.tenants.tenant import TenantOrigin
 from tests.test_accounts_file import HARBOUR
 from tests.test_logs import restore
 from tests.test_tenants import BOTH, HARBOUR_APPID, SLACK, WITHOUT_CHANNEL, read_file
@@ -60,7 +60,7 @@ def test_account_of_the_store_has_its_own_values_and_those_of_the_file_for_the_r
     route = '\n[[route]]\nlabel = "tea"\nchannel = "C0TEA"\n[defaults]\nlanguage = "zh"\n'
     environ = ENVIRON | {"KF_ACCOUNTS": HARBOUR + route}
     _, rose = load(Settings.from_environ(environ), environ, read_file, sealed(ROSE))
-    assert (rose.slug, rose.name, rose.labels, rose.origin) == ("rose", "Rose", ("tea",), Origin.COMMAND)
+    assert (rose.slug, rose.name, rose.labels, rose.origin) == ("rose", "Rose", ("tea",), TenantOrigin.COMMAND)
     assert (rose.settings.wechat_appid, rose.settings.wechat_secret) == (ROSE_APPID, ROSE_SECRET)
     assert (rose.settings.poll_seconds, rose.settings.slack_alert_channel, rose.settings.language) == (
         420,

@@ -33,7 +33,7 @@ from bot.alerting.incidents import (
     on_poll_failure,
 )
 from bot.alerting.quiet_hours import QuietHours
-from bot.operations.model import EndReason, OperationKind, OperationState
+from bot.operations.operation import EndReason, OperationKind, OperationState
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import DropReason, InitialSnapshot, MessageKind, MessageStatus, Parent
 from bot.outbox.planner import plan, user_action_reply

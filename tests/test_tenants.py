@@ -17,12 +17,12 @@ from bot import environment
 from bot.alerting.episode import AccountStatus
 from bot.alerting.quiet_hours import QuietHours
 from bot.language import Language
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from bot.requests import FILTERS
 from bot.settings.reader import SettingsError
 from bot.settings.values import LIST, Settings
 from bot.tenants.loading import load, secrets_of
-from bot.tenants.model import Origin, Tenant, default_slug, parse_slug
+from bot.tenants.tenant import Tenant, TenantOrigin, default_slug, parse_slug
 from tests.test_accounts_file import HARBOUR, KIOSK, TEXTS
 from tests.test_settings import HOUR, REQUIRED
 
@@ -138,7 +138,7 @@ def test_account_of_the_environment_alone_has_the_settings_of_the_deployment() -
     environ = REQUIRED | {"QUIET_HOURS": "22:00-08:00", "QUIET_BREAKTHROUGH": "on", "TIMEZONE": "Europe/Berlin"}
     settings = Settings.from_environ(environ)
     (tenant,) = load(settings, environ, read_file)
-    assert tenant == Tenant("wxabcdef", "", (), Origin.ENVIRONMENT, settings)
+    assert tenant == Tenant("wxabcdef", "", (), TenantOrigin.ENVIRONMENT, settings)
 
 
 def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() -> None:
@@ -170,7 +170,7 @@ def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() ->
         language=Language.CHINESE,
         kf_viewers=("U0MEI",),
     )
-    assert (tenant.slug, tenant.name, tenant.labels, tenant.origin) == ("harbour", "", ("tea",), Origin.FILE)
+    assert (tenant.slug, tenant.name, tenant.labels, tenant.origin) == ("harbour", "", ("tea",), TenantOrigin.FILE)
 
 
 def test_quiet_hours_of_the_deployment_follow_the_zone_of_the_account() -> None:
@@ -192,9 +192,9 @@ def test_breakthrough_without_quiet_hours_is_a_mistake() -> None:
 def test_accounts_are_in_order_that_of_the_environment_first() -> None:
     tenants = loaded(KIOSK + HARBOUR, REQUIRED | BOTH)
     assert [(tenant.slug, tenant.origin) for tenant in tenants] == [
-        ("wxabcdef", Origin.ENVIRONMENT),
-        ("kiosk", Origin.FILE),
-        ("harbour", Origin.FILE),
+        ("wxabcdef", TenantOrigin.ENVIRONMENT),
+        ("kiosk", TenantOrigin.FILE),
+        ("harbour", TenantOrigin.FILE),
     ]
     assert [tenant.settings.wechat_appid for tenant in tenants] == [OWN, KIOSK_APPID, HARBOUR_APPID]
 
@@ -204,7 +204,7 @@ def test_environment_keeps_its_secret_and_channel_and_takes_the_rest_from_the_fi
         HARBOUR.replace(HARBOUR_APPID, OWN) + 'name = "Tea"\nlabels = ["tea"]\npoll = "1m"\nchannel = "C0OTHER"\n'
     )
     own, other = loaded(KIOSK + entry, REQUIRED | BOTH)
-    assert (own.slug, own.name, own.labels, own.origin) == ("harbour", "Tea", ("tea",), Origin.ENVIRONMENT)
+    assert (own.slug, own.name, own.labels, own.origin) == ("harbour", "Tea", ("tea",), TenantOrigin.ENVIRONMENT)
     assert own.settings.wechat_secret == REQUIRED["WECHAT_SECRET"]
     assert own.settings.slack_alert_channel == REQUIRED["SLACK_ALERT_CHANNEL"]
     assert own.settings.poll_seconds == 60

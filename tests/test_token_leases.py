@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.account_commands.rotation import reseal
+from bot.accounts_cli.rotation import reseal
 from bot.sealing import StoreKeys, new_key
 from bot.store import platform_rows, sealed_secrets, tables, token_leases
 from bot.store.sealed_secrets import REFRESH_TOKEN, TICKET, SealedSecret

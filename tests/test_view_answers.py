@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from bot.blocks.answers import replies
-from bot.blocks.modals.view import message_view
+from bot.blocks.modals.modal_view import message_view
 from bot.interactions import view_answers
 from bot.interactions.view_answers import Announcement, ModalAnswer, ViewAnswers
 from bot.ports import BlockAction, Message, View

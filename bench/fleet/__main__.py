@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.fleet import posts, report
-from bench.fleet.installation import Size
+from bench.fleet.measured_fleet import Size
 from bench.results import PACKAGES, Figure, table
 from bot.settings.parsers import QueueKind
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from bench.fleet.installation import LOOK_SECONDS, Installation, Size, installation
-from bench.fleet.wechat import Poll
+from bench.fleet.measured_fleet import LOOK_SECONDS, MeasuredFleet, Size, measured_fleet
+from bench.fleet.wechat_process import Poll
 from bench.results import Figure
 from bot.demo.slack_simulator.state import Message
 from bot.settings.parsers import QueueKind
@@ -43,7 +43,7 @@ class Outage:
     caught_up: float  # seconds from its end until every account was polled
 
 
-async def storm(fleet: Installation, people: int) -> Posted:
+async def storm(fleet: MeasuredFleet, people: int) -> Posted:
     """Let people of every account refuse, all accounts be polled at once, and the messages arrive."""
     await fleet.wechat.reject(fleet.size.accounts, people)
     known = _seen(fleet)
@@ -51,14 +51,14 @@ async def storm(fleet: Installation, people: int) -> Posted:
     return await _posted(fleet, known, polled.began)
 
 
-async def first_polls(fleet: Installation) -> Posted:
+async def first_polls(fleet: MeasuredFleet) -> Posted:
     """Wait for the first poll of every account, and for the messages about them."""
     began = time.time()
     await fleet.first_round()
     return await _posted(fleet, set(), began)
 
 
-async def outage(fleet: Installation, seconds: float = OUTAGE_SECONDS) -> Outage:
+async def outage(fleet: MeasuredFleet, seconds: float = OUTAGE_SECONDS) -> Outage:
     """Let WeChat be out of reach until its notice is there, and so many seconds more."""
     known = _seen(fleet)
     await fleet.wechat.silence(lasts=True)
@@ -89,7 +89,7 @@ async def take(accounts: int, folder: Path) -> list[Figure]:
             Figure(f"{what}: parent messages", str(found.parents), f"at most {most}", found.parents <= most),
             Figure(f"{what}: until the last", f"{found.seconds:.0f} s", "at most 60 s", found.seconds <= 60),
         ]
-    async with installation(Size(accounts, 10 * INTERVAL, 5), folder, QueueKind.ROWS) as fleet:
+    async with measured_fleet(Size(accounts, 10 * INTERVAL, 5), folder, QueueKind.ROWS) as fleet:
         await fleet.wechat.reject(FIRST_REPORTED, 1)
         async with fleet.worker():
             first = await first_polls(fleet)
@@ -128,12 +128,12 @@ def probes_in(requests: Sequence[Poll]) -> int:
 
 
 @asynccontextmanager
-async def _running(size: Size, folder: Path) -> AsyncIterator[Installation]:
-    async with installation(size, folder, QueueKind.ROWS) as fleet, fleet.worker():
+async def _running(size: Size, folder: Path) -> AsyncIterator[MeasuredFleet]:
+    async with measured_fleet(size, folder, QueueKind.ROWS) as fleet, fleet.worker():
         yield fleet
 
 
-async def _posted(fleet: Installation, known: set[str], began: float) -> Posted:
+async def _posted(fleet: MeasuredFleet, known: set[str], began: float) -> Posted:
     """Wait until nothing more appears, and count what has."""
     seen, quiet_since = 0, time.time()
     while time.time() - quiet_since < QUIET_SECONDS:
@@ -146,12 +146,12 @@ async def _posted(fleet: Installation, known: set[str], began: float) -> Posted:
     return Posted(len(new), edits, last - began)
 
 
-def _parents(fleet: Installation) -> list[Message]:
+def _parents(fleet: MeasuredFleet) -> list[Message]:
     every = [one for channel in fleet.slack.channels for one in fleet.slack.messages(channel)]
     return [one for one in every if one.thread_ts is None]
 
 
-def _seen(fleet: Installation) -> set[str]:
+def _seen(fleet: MeasuredFleet) -> set[str]:
     return {one.ts for one in _parents(fleet)}
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bench.ack_latency import percentile
 from bench.fleet import scenes
-from bench.fleet.installation import Size, installation
+from bench.fleet.measured_fleet import Size, measured_fleet
 from bench.fleet.scenes import Burst, Cost, Kill, Steady
-from bench.fleet.wechat import ANSWER_SECONDS
+from bench.fleet.wechat_process import ANSWER_SECONDS
 from bench.results import Figure
 from bot import packages
 from bot.settings.parsers import QueueKind
@@ -26,7 +26,7 @@ def backends() -> Sequence[QueueKind]:
 
 async def take(size: Size, seconds: float, folder: Path, backend: QueueKind) -> list[Figure]:
     """Measure a fleet in the order in which an installation meets the scenes."""
-    async with installation(size, folder, backend) as fleet, fleet.worker() as bot:
+    async with measured_fleet(size, folder, backend) as fleet, fleet.worker() as bot:
         first = await fleet.first_round()
         await fleet.round()  # only now is each list known as one that changed nothing
         start = await fleet.start()

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench.fleet.database import cpu_seconds
-from bench.fleet.installation import Installation, Round
+from bench.fleet.fleet_database import cpu_seconds
 from bench.fleet.lateness import lateness
-from bench.fleet.wechat import Poll
+from bench.fleet.measured_fleet import MeasuredFleet, Round
+from bench.fleet.wechat_process import Poll
 from bot.demo.process import BotProcess
 
 SETTLE_SECONDS = 5.0  # after the due times were changed, and after a round
@@ -61,7 +61,7 @@ class Kill:
     repeated: int
 
 
-async def steady(fleet: Installation, bot: BotProcess, seconds: float) -> Steady:
+async def steady(fleet: MeasuredFleet, bot: BotProcess, seconds: float) -> Steady:
     """Let the accounts become due in no order within one interval, and watch for so long."""
     fleet.database.spread(fleet.size.interval)
     await asyncio.sleep(SETTLE_SECONDS)
@@ -76,7 +76,7 @@ async def steady(fleet: Installation, bot: BotProcess, seconds: float) -> Steady
     return Steady(len(polls), ended - began, late, _cost(fleet, bot).since(before))
 
 
-async def burst(fleet: Installation, bot: BotProcess) -> Burst:
+async def burst(fleet: MeasuredFleet, bot: BotProcess) -> Burst:
     """Let one process catch up with all accounts."""
     before = _cost(fleet, bot)
     polled = await fleet.round()
@@ -85,7 +85,7 @@ async def burst(fleet: Installation, bot: BotProcess) -> Burst:
     return Burst(polled.ended - polled.began, polled.repeated, _cost(fleet, bot).since(before), memory)
 
 
-async def kill(fleet: Installation, bot: BotProcess) -> Kill:
+async def kill(fleet: MeasuredFleet, bot: BotProcess) -> Kill:
     """Kill one process when a third of the accounts have been polled; another continues."""
     killed: list[float] = []
 
@@ -98,7 +98,7 @@ async def kill(fleet: Installation, bot: BotProcess) -> Kill:
     return Kill(polled.ended - killed[0], polled.repeated)
 
 
-def _cost(fleet: Installation, bot: BotProcess) -> Cost:
+def _cost(fleet: MeasuredFleet, bot: BotProcess) -> Cost:
     return Cost(cpu_seconds(psutil.Process(bot.process.pid)), fleet.database.cpu_seconds())
 
 

@@ -14,7 +14,7 @@ from bot.outbox.coalescing import Rivals, Send, Withhold, decide, drop_reason, w
 from bot.outbox.messages import DEMOTED, DropReason, OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import channels, merge_pending, outbox, published, shared_channels, slack_state
+from bot.store import channels, merge_pending, outbox, published, shared_channel_rows, slack_state
 from bot.store.channels import NotItsTurnError
 from bot.store.database import Tx
 from bot.store.isolation import RowFaultError, is_row_fault
@@ -124,7 +124,7 @@ class Sender:
         accounts = self._dependencies.channel_accounts
         if len(accounts) < 2:
             return row
-        return await shared_channels.gather(
+        return await shared_channel_rows.gather(
             tx, row, accounts, lambda one: self._dependencies.may_post(one, now), now
         )
 

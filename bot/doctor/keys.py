@@ -9,8 +9,8 @@ from bot.doctor.findings import Finding, unknown, well, wrong
 from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError, sealing_key
 from bot.store.sealed_secrets import APPSECRET
 from bot.tenants.installation import PAUSED, Paused
-from bot.tenants.model import handles
 from bot.tenants.stored_accounts import PUT_BACK, RESTORE, StoredAccounts
+from bot.tenants.tenant import handles
 from bot.text import many
 
 CHECK = "keys"

@@ -8,16 +8,16 @@ from datetime import datetime
 from bot.blocks.answers.diagnosis import ENGLISH
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
-from bot.doctor.grouping import grouped
 from bot.doctor.running import StoreOf
+from bot.doctor.shared_findings import grouped
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
-from bot.store import operations
+from bot.store import operation_rows
 from bot.store.database import Store
 from bot.store.inspection import is_absent
-from bot.store.operations import Refusal
+from bot.store.operation_rows import InterfaceRefusal
 from bot.store.store_errors import StoreError
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 
 CHECK = "operations"
 SECONDS = 8.0
@@ -49,14 +49,14 @@ async def examine(store_of: StoreOf, settings: Settings, tenants: Sequence[Tenan
 async def _granted(store: Store, tenants: Sequence[Tenant]) -> Report:
     try:
         async with store.begin() as tx:
-            refusals, now = await operations.refusals(tx), tx.now
+            refusals, now = await operation_rows.refusals(tx), tx.now
     except StoreError:  # it has no table yet, or cannot be read
         return Report((well(CHECK, "on"),))
     found = [(tenant, [_finding(refusals.get(tenant.appid), now)]) for tenant in tenants]
     return Report(tuple(grouped(found) if len(found) > 1 else found[0][1]))
 
 
-def _finding(refusal: Refusal | None, now: datetime) -> Finding:
+def _finding(refusal: InterfaceRefusal | None, now: datetime) -> Finding:
     if refusal is None:
         return well(CHECK, "on: WeChat has refused none lately")
     age = span(now - refusal.at, ENGLISH)

@@ -23,8 +23,8 @@ async def examine(settings: Settings, unset: Unset) -> Report:
 
 
 async def _state(settings: Settings) -> Finding:
-    from bot.queue_backends.errors import QueueError
-    from bot.queue_backends.inspection import inspect
+    from bot.queue_backends.queue_errors import QueueError
+    from bot.queue_backends.queue_state import inspect
 
     try:
         found = await inspect(settings.database_url)

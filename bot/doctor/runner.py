@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from bot.doctor import (
-    accounts,
+    account_checks,
     host,
     inbound,
     keys,
@@ -21,7 +21,7 @@ from bot.doctor import (
     store,
     variables,
 )
-from bot.doctor.accounts import Scope
+from bot.doctor.account_checks import Scope
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.fleet import build_fleet
 from bot.ports import Clock
@@ -30,9 +30,9 @@ from bot.settings.values import PROXIES, Settings
 from bot.store.inspection import read_only_stores
 from bot.store.token_leases import StoredTokens
 from bot.tenants.loading import ReadFile, secrets_of
-from bot.tenants.model import Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import NO_ACCOUNTS, read_from
+from bot.tenants.tenant import Tenant, of_environment
 
 PART_SECONDS = 10.0  # for each of the services, which are examined at once
 ALL_SECONDS = 12.0
@@ -89,7 +89,7 @@ async def examine(
     stored = NO_ACCOUNTS
     if settings.alerts and not unset.why_not("store", "DATABASE_URL"):
         stored = await read_from(settings.database_url, STORED_SECONDS)
-    installation, mistakes = accounts.loaded(settings, environ, read_file, stored)
+    installation, mistakes = account_checks.loaded(settings, environ, read_file, stored)
     tenants = installation.watched
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
     chosen = scope.choose(tenants) if tenants else tenants
@@ -98,7 +98,7 @@ async def examine(
     report = await guarded("services", examining, max(ALL_SECONDS, scope.seconds + 2))
     findings = [
         *variables.findings(problems),
-        *accounts.findings(tenants, mistakes),
+        *account_checks.findings(tenants, mistakes),
         *keys.not_watched(installation.paused),
         *([] if unset.why_not("keys", "STORE_KEYS") else keys.findings(StoreKeys(settings.store_keys), stored)),
         *report.findings,
@@ -143,7 +143,7 @@ async def _examine_services(
         work = {
             "Slack": slack.examine(settings, unset, session, clock, [one.settings for one in tenants]),
             "commands": inbound.examine(settings, unset, session),
-            "WeChat": accounts.examine_wechat(fleet, tenants, reading, stored, unset, proxy, scope),
+            "WeChat": account_checks.examine_wechat(fleet, tenants, reading, stored, unset, proxy, scope),
             platform_checks.CHECK: platform_checks.examine(store_of, settings, fleet.shared, unset),
             "store": store.examine(settings, unset),
             queue.CHECK: queue.examine(settings, unset),

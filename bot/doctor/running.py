@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
-from bot.doctor.grouping import grouped
+from bot.doctor.shared_findings import grouped
 from bot.health.facts import HealthFacts, Problem, ProblemKind, Severity
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.store.database import Store
-from bot.tenants.model import Origin, Tenant
+from bot.tenants.tenant import Tenant, TenantOrigin
 
 CHECK = "running bot"
 SECONDS = 8.0
@@ -54,7 +54,7 @@ async def read(
         return None
     first, *others = tenants
     store = store_of(first.appid, first.settings.slack_alert_channel)
-    several = bool(others) or first.origin is not Origin.ENVIRONMENT  # one of several may be examined alone
+    several = bool(others) or first.origin is not TenantOrigin.ENVIRONMENT  # one of several may be examined alone
     reporter = StatusReporter(
         store, first.settings, lambda: None, clock, digests=digests, is_one_of_several=several, state=first.state
     )

@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 
 from bot.alerting.episode import Change, Episode, Operated, OperationStage
 from bot.alerting.lifecycle import observe, unmatched_invitations
-from bot.operations.model import EndReason, Operation, OperationKind, OperationPolicy
+from bot.operations.operation import EndReason, Operation, OperationKind, OperationPolicy
 from bot.operations.refusals import NO_RIGHT_CODES, was_gone
 from bot.outbox import operation_messages
 from bot.outbox.messages import MessageKind
 from bot.outbox.planner import state_reply
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, operations, poll_state, published
+from bot.store import episodes, operation_rows, poll_state, published
 from bot.store.database import Store, Tx
-from bot.store.operations import Refusal
+from bot.store.operation_rows import InterfaceRefusal
 from wechat_kf import KfAccount
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class OperationRecords:
                 sent_at=tx.now,
                 lease_until=tx.now + self.policy.lease,
             )
-            if not await operations.save(tx, before, after):
+            if not await operation_rows.save(tx, before, after):
                 return None
             if found and after.kind in (OperationKind.INVITE, OperationKind.DELETE):
                 await self._mark(tx, found, _operated(after, OperationStage.SENT))
@@ -70,7 +70,7 @@ class OperationRecords:
             await poll_state.load(tx, lock=True)
             if next_read is not None:
                 after = replace(after, lease_until=tx.now + next_read)
-            if not await operations.save(tx, before, after):
+            if not await operation_rows.save(tx, before, after):
                 return None
             if marked := await _marked_episode(tx, after):
                 await self._mark(tx, marked, _operated(after, stage))
@@ -90,7 +90,7 @@ class OperationRecords:
         async with self.store.begin() as tx:
             await poll_state.load(tx, lock=True)
             after = replace(after, ended_at=tx.now)
-            if not await operations.save(tx, before, after):
+            if not await operation_rows.save(tx, before, after):
                 return None
             marked = await _marked_episode(tx, after)
             if marked and was_gone(after):
@@ -105,7 +105,7 @@ class OperationRecords:
                 await self.recorder.enqueue(tx, [message], [], tx.now)
             await published.edit_now(tx, episodes.parents_of([after.episode_id]), tx.now)
             if after.sent_at:
-                await operations.clear_refusal(tx, after.kind.family)
+                await operation_rows.clear_refusal(tx, after.kind.family)
             # A deletion needs a second poll that agrees; a change that is not listed yet, one that shows it.
             await poll_state.poll_now(tx, tx.now, always=True)
         return after
@@ -120,14 +120,14 @@ class OperationRecords:
             await poll_state.load(tx, lock=True)
             lease_until = None if unconfirmed else tx.now + self.policy.lease
             after = replace(after, ended_at=tx.now, lease_until=lease_until)
-            if not await operations.save(tx, before, after):
+            if not await operation_rows.save(tx, before, after):
                 return None
             if marked := await _marked_episode(tx, after):
                 await self._unmark(tx, marked)
             if unconfirmed:
                 await self._report(tx, after)
             if after.sent_at and after.outcome.errcode in NO_RIGHT_CODES:  # of the write, not of the list before it
-                await operations.note_refusal(tx, Refusal(after.kind.family, tx.now))
+                await operation_rows.note_refusal(tx, InterfaceRefusal(after.kind.family, tx.now))
             if after.outcome.errcode == QUOTA_SPENT:  # the list may have a quota of its own: its poll decides
                 await poll_state.poll_now(tx, tx.now, always=True)
         return after
@@ -136,18 +136,18 @@ class OperationRecords:
         """Post to the person who asked that it did not happen, unless the modal or a message has said so."""
         async with self.store.begin() as tx:
             await poll_state.load(tx, lock=True)
-            if await operations.end_report(tx, operation.id):
+            if await operation_rows.end_report(tx, operation.id):
                 await self._report(tx, operation)
 
     async def shown(self, operation: Operation) -> None:
         """Record that the modal shows that it did not happen, so that no message reports it."""
         async with self.store.begin() as tx:
-            await operations.end_report(tx, operation.id)
+            await operation_rows.end_report(tx, operation.id)
 
     async def claim_due(self) -> tuple[Operation, datetime] | None:
         """Claim an operation that is due: its lease, or its wait, is over. Return it with the store's time."""
         async with self.store.begin() as tx:
-            claimed = await operations.claim_due(tx, tx.now, tx.now + self.policy.lease)
+            claimed = await operation_rows.claim_due(tx, tx.now, tx.now + self.policy.lease)
         for operation_id, one in tx.unreadable.items():
             if operation_id not in self.unreadable:
                 self.unreadable.add(operation_id)
@@ -157,7 +157,7 @@ class OperationRecords:
     async def seconds_until_due(self) -> float:
         """Return the seconds until an operation can be claimed; infinite while none waits."""
         async with self.store.begin() as tx:
-            due = await operations.next_due(tx, without=self.unreadable)
+            due = await operation_rows.next_due(tx, without=self.unreadable)
             return max(0.0, (due - tx.now).total_seconds()) if due else math.inf
 
     async def accounts(self) -> int:
@@ -167,7 +167,7 @@ class OperationRecords:
 
     async def get(self, operation_id: str) -> Operation | None:
         async with self.store.begin() as tx:
-            return await operations.get(tx, operation_id)
+            return await operation_rows.get(tx, operation_id)
 
     async def _report(self, tx: Tx, operation: Operation) -> None:
         message = operation_messages.not_completed(operation, await self._parent_id(tx, operation))

@@ -1,6 +1,7 @@
 """Facts about the health of the bot, and the problems that follow from them. No wording.
 
-Log, `/readyz`, metrics, heartbeat, `/kf status` and doctor render the problems that `rules.diagnose` returns.
+Log, `/readyz`, metrics, heartbeat, `/kf status` and doctor render the problems that
+`problem_rules.diagnose` returns.
 """
 
 from __future__ import annotations

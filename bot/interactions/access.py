@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bot.ports import Installation, Members, Origin, UnknownMembersError, UnknownWorkspaceError
+from bot.ports import BotWorkspace, Members, Origin, UnknownMembersError, UnknownWorkspaceError
 from bot.runtime.single_flight import SingleFlight
 
 REMEMBERED = 300.0  # seconds that the members of a group are cached
@@ -135,7 +135,7 @@ class AccessPolicy:
 CHANNEL_SECONDS = 300.0  # how long the result of a channel is cached: it may be shared at any time
 
 
-def belongs(origin: Origin, installation: Installation) -> bool | None:
+def belongs(origin: Origin, bot_workspace: BotWorkspace) -> bool | None:
     """Return whether a person belongs to the workspace or its organisation.
 
     None: only the channel can decide. `enterprise` is the app's organisation, not the person's, so in a channel
@@ -143,14 +143,14 @@ def belongs(origin: Origin, installation: Installation) -> bool | None:
     """
     if not origin.team_id:
         return False
-    if origin.team_id == installation.team_id:
+    if origin.team_id == bot_workspace.team_id:
         return True
-    if not installation.enterprise_id:
+    if not bot_workspace.enterprise_id:
         return False
     # In an organisation, Slack may report its ID in place of a workspace's.
-    if installation.enterprise_id in (origin.team_id, origin.user_enterprise_id):
+    if bot_workspace.enterprise_id in (origin.team_id, origin.user_enterprise_id):
         return True
-    return None if origin.enterprise_id == installation.enterprise_id else False
+    return None if origin.enterprise_id == bot_workspace.enterprise_id else False
 
 
 class Membership:
@@ -158,11 +158,11 @@ class Membership:
 
     def __init__(
         self,
-        installation: Callable[[], Awaitable[Installation]],
+        bot_workspace: Callable[[], Awaitable[BotWorkspace]],
         is_shared_outside: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """Take two lookups in Slack that raise UnknownWorkspaceError. The installation of a token never changes."""
-        self._installation = SingleFlight(installation, math.inf)
+        """Take two lookups in Slack that raise UnknownWorkspaceError. The workspace of a token never changes."""
+        self._bot_workspace = SingleFlight(bot_workspace, math.inf)
         self._is_shared_outside = is_shared_outside
         self._channels: dict[str, SingleFlight[bool]] = {}
 
@@ -171,8 +171,8 @@ class Membership:
         if not origin.team_id:
             return False
         try:
-            installation, _ = await self._installation.get()
-            known = belongs(origin, installation)
+            bot_workspace, _ = await self._bot_workspace.get()
+            known = belongs(origin, bot_workspace)
             return known if known is not None else not await self._shared(origin.channel_id)
         except UnknownWorkspaceError:
             return None

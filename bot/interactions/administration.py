@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot import actions
-from bot.blocks.answers import administration as answers
-from bot.blocks.answers import operation_refusals, replies
+from bot.blocks.answers import administration_replies, operation_refusals, replies
 from bot.blocks.answers.fleet_replies import no_such_account
 from bot.blocks.context import RenderContext
 from bot.blocks.modals import official_account
@@ -38,16 +37,16 @@ from bot.requests import Help, parse_command
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import with_timeout
 from bot.store import tenants as tenant_rows
-from bot.store.account_changes import ChangeKind, Person
+from bot.store.account_changes import Actor, ChangeKind
 from bot.store.database import Store, Tx
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_requests import Administer, Verb, parse_administration
 from bot.tenants import changes, stored_accounts
-from bot.tenants.changes import Refusal
+from bot.tenants.changes import ChangeRefusal
 from bot.tenants.installation import Installation, find, is_changeable
 from bot.tenants.loading import DefinedAccounts, with_stored
-from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
+from bot.tenants.tenant import Tenant
 
 if TYPE_CHECKING:
     from bot.slack.listeners import Interactions
@@ -81,7 +80,7 @@ class Administration:
             others: answers what is not for administrators.
             tenants: the accounts that this process watches.
             defined: what the environment and the file say of them, and of others.
-            make_link: returns the link with which an owner authorises the platform, for the person who asks for it;
+            make_link: returns the link with which an owner authorises the platform, for the actor who asks for it;
                 None without a platform.
         """
         self._others = others
@@ -122,9 +121,9 @@ class Administration:
         context = await self._reader(click.user_id)
         if refusal := await self._refusal(click.user_id, click.origin, context):
             return refusal
-        person = Person(click.user_id, self._readers.name(click.user_id) or click.user_name)
+        actor = Actor(click.user_id, self._readers.name(click.user_id) or click.user_name)
         appid = click.value.removeprefix("v1:")
-        return await self._guarded(self._switch(verb, appid, person, context), context)
+        return await self._guarded(self._switch(verb, appid, actor, context), context)
 
     async def handle_submission(self, submission: Submission) -> SubmissionAnswer:
         """Return the answer to a submitted form."""
@@ -156,14 +155,14 @@ class Administration:
 
     async def _guide(self, guide: Message, user_id: str, origin: Origin) -> Message:
         if await self._admins.allows(user_id, origin):
-            return answers.with_administration(guide, await self._reader(user_id))
+            return administration_replies.with_administration(guide, await self._reader(user_id))
         return guide
 
     async def _refusal(self, user_id: str, origin: Origin, context: RenderContext) -> Message | None:
         allowed = await self._admins.allows(user_id, origin)
         if allowed is None:
-            return answers.administrators_not_checked(context)
-        return None if allowed else answers.not_an_administrator(self._admins.named, context)
+            return administration_replies.administrators_not_checked(context)
+        return None if allowed else administration_replies.not_an_administrator(self._admins.named, context)
 
     async def _open_form(self, command: Command, context: RenderContext) -> Message | None:
         form = official_account.add_tenant_form(
@@ -176,14 +175,14 @@ class Administration:
 
     def _link(self, user_id: str, context: RenderContext) -> Message:
         if self._make_link is None:
-            return answers.no_platform(context)
+            return administration_replies.no_platform(context)
         log.info(LogEvent("link for an owner made", user=user_id))
-        return answers.owner_link(self._make_link(user_id), context)
+        return administration_replies.owner_link(self._make_link(user_id), context)
 
     async def _ask(self, request: Administer, context: RenderContext) -> Message:
         """Ask for the confirmation of a change."""
         if not request.word:
-            return answers.which_one(request.verb, context)
+            return administration_replies.which_one(request.verb, context)
         async with self._store.begin() as tx:
             installation = await self._installation(tx)
         tenant = find(installation.all, request.word)
@@ -191,11 +190,11 @@ class Administration:
             names = [_name(one) for one in installation.all]
             return no_such_account(request.word, nearest_tenants(request.word, names), context)
         refusal = changes.why_not(KINDS[request.verb], tenant, installation)
-        return _refused(refusal, request.verb, tenant, context) or answers.question(
+        return _refused(refusal, request.verb, tenant, context) or administration_replies.question(
             request.verb, _name(tenant), context
         )
 
-    async def _switch(self, verb: Verb, appid: str, person: Person, context: RenderContext) -> Message:
+    async def _switch(self, verb: Verb, appid: str, actor: Actor, context: RenderContext) -> Message:
         async with self._store.begin() as tx:
             await tenant_rows.lock(tx)
             installation = await self._installation(tx)
@@ -204,15 +203,15 @@ class Administration:
                 return replies.out_of_date(context)
             if refused := _refused(changes.why_not(KINDS[verb], tenant, installation), verb, tenant, context):
                 return refused
-            await changes.switch(tx, KINDS[verb], tenant, person)
-        log.info(LogEvent("account changed", change=verb, account=tenant.slug, user=person.user_id))
-        return answers.changed(verb, _name(tenant), context)
+            await changes.switch(tx, KINDS[verb], tenant, actor)
+        log.info(LogEvent("account changed", change=verb, account=tenant.slug, user=actor.user_id))
+        return administration_replies.changed(verb, _name(tenant), context)
 
     async def _add(self, submission: Submission, context: RenderContext) -> SubmissionAnswer:
         """Store an account whose tokens come from a service; for any other show the command for the host."""
         table = {key: value.strip() for key, value in submission.values.items() if value.strip()}
         source = table.setdefault("source", Source.SECRET)
-        person = Person(submission.user_id, self._readers.name(submission.user_id) or submission.user_name)
+        actor = Actor(submission.user_id, self._readers.name(submission.user_id) or submission.user_name)
         async with self._store.begin() as tx:
             await tenant_rows.lock(tx)
             installation = await self._installation(tx)
@@ -227,8 +226,8 @@ class Administration:
             table |= {"handle": row.slug, "name": row.name}
             if source != Source.SERVICE or not self._settings.token_service_url:
                 return ShowView(official_account.command_view(table, context))
-            await changes.store(tx, ChangeKind.ADD, row, self._settings, person)
-        log.info(LogEvent("account changed", change=Verb.ADD, account=row.slug, user=person.user_id))
+            await changes.store(tx, ChangeKind.ADD, row, self._settings, actor)
+        log.info(LogEvent("account changed", change=Verb.ADD, account=row.slug, user=actor.user_id))
         return ShowView(official_account.added_view(table, context))
 
     async def _installation(self, tx: Tx) -> Installation:
@@ -250,15 +249,15 @@ class Administration:
             return replies.database_away(context)
 
 
-def _refused(refusal: Refusal | None, verb: Verb, tenant: Tenant, context: RenderContext) -> Message | None:
-    make: dict[Refusal, Callable[[], Message]] = {
-        Refusal.DEFINED: lambda: answers.kept_elsewhere(_name(tenant), context),
-        Refusal.LAST: lambda: answers.last_one(_name(tenant), context),
-        Refusal.NOT_POLLED: lambda: answers.not_polled(_name(tenant), tenant.state, context),
+def _refused(refusal: ChangeRefusal | None, verb: Verb, tenant: Tenant, context: RenderContext) -> Message | None:
+    make: dict[ChangeRefusal, Callable[[], Message]] = {
+        ChangeRefusal.DEFINED: lambda: administration_replies.kept_elsewhere(_name(tenant), context),
+        ChangeRefusal.LAST: lambda: administration_replies.last_one(_name(tenant), context),
+        ChangeRefusal.NOT_POLLED: lambda: administration_replies.not_polled(_name(tenant), tenant.state, context),
     }
     if refusal is None:
         return None
-    return make[refusal]() if refusal in make else answers.already(verb, _name(tenant), context)
+    return make[refusal]() if refusal in make else administration_replies.already(verb, _name(tenant), context)
 
 
 def _name(tenant: Tenant) -> TenantName:

@@ -14,7 +14,7 @@ from bot.accounts import AccountRow, Snapshot, find_accounts, pick_account
 from bot.alerting.episode import Episode
 from bot.blocks.answers import replies
 from bot.blocks.answers.account_details import account_details, last_known_details
-from bot.blocks.answers.history import history
+from bot.blocks.answers.history_answer import history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
 from bot.blocks.answers.status_answer import status_answer
@@ -23,9 +23,9 @@ from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation, explain_error, read_failure
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.rerun import suggestion_of
+from bot.operations.account_history import AccountHistoryPage
 from bot.operations.fields import shared_suffix
-from bot.operations.history import AccountHistoryPage
-from bot.operations.model import Operation
+from bot.operations.operation import Operation
 from bot.ports import Announce, Clock, Message, unannounced
 from bot.requests import Answered, Find, Help, History, List, Overview, Show, Unknown
 from bot.runtime.logs import LogEvent, error_fields, fault_words

@@ -11,7 +11,7 @@ from datetime import datetime
 from bot import actions, requests
 from bot.blocks import builders
 from bot.blocks.answers import replies
-from bot.blocks.answers.fleet import accounts_page
+from bot.blocks.answers.fleet_accounts import accounts_page
 from bot.blocks.answers.fleet_invitations import all_page
 from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
 from bot.blocks.answers.fleet_rows import title_of
@@ -26,11 +26,11 @@ from bot.ports import Block, Clock, Message
 from bot.requests import Help, List, Overview, Request, ShowStatus, Unknown
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import with_timeout
-from bot.store import overview
+from bot.store import fleet_figures
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_requests import AccountsOverview, AllAccounts, FleetRequest
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class FleetAnswers:
         if self._store is None:
             return [TenantOverview(self._name(one), state=one.state) for one in tenants]
         async with self._store.begin() as tx:
-            figures = await overview.figures(tx, _expiring_until(tenants, tx.now), tx.now)
+            figures = await fleet_figures.figures(tx, _expiring_until(tenants, tx.now), tx.now)
         return [TenantOverview(self._name(one), figures[one.appid], one.state) for one in tenants]
 
     async def _invitations(
@@ -174,7 +174,7 @@ class FleetAnswers:
         if self._store is None:
             return without_alerts(self._names_of(tenants), context)
         async with self._store.begin() as tx:
-            found = await overview.open_invitations(
+            found = await fleet_figures.open_invitations(
                 tx, _expiring_until(tenants, tx.now), tx.now, request.states, number=request.page
             )
         return all_page(found, self._names_of(tenants), request, self._clock(), context)

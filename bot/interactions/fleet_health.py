@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from bot.health.facts import HealthFacts, Problem, ProblemKind, StoreTrouble
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interactions.health_reading import audible_since, with_queue, with_state
 from bot.runtime.tasks import with_timeout
-from bot.store import fleet_health
+from bot.store import fleet_health_rows
 from bot.store.database import Store
-from bot.store.fleet_health import FleetReading
+from bot.store.fleet_health_rows import FleetReading
 from bot.store.store_errors import StoreError
 from bot.tenant_states import TenantState
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 
 SECONDS = 10  # for a reading: a busy store is not unreachable
 AT_ONCE = 100  # accounts, before other tasks have their turn
@@ -73,7 +73,7 @@ class FleetHealth:
     async def _reading(self, store: Store) -> FleetReading:
         shortest = min(one.settings.poll_seconds for one in self._tenants)
         async with store.begin() as tx:
-            return await fleet_health.read(tx, timedelta(seconds=shortest))
+            return await fleet_health_rows.read(tx, timedelta(seconds=shortest))
 
 
 async def _problems(

@@ -12,7 +12,7 @@ from bot import actions, requests
 from bot.actions import AlertAction, CheckNow, ChooseLanguage, EpisodeDetails, HomeList, OpenAdd, OpenInvite
 from bot.blocks.answers import replies
 from bot.blocks.context import RenderContext
-from bot.blocks.modals.view import details_view, message_view, reading_view
+from bot.blocks.modals.modal_view import details_view, message_view, reading_view
 from bot.interactions.access import AccessPolicy, Membership
 from bot.interactions.alert_actions import AlertActions
 from bot.interactions.commands import CommandHandler, ReaderContext

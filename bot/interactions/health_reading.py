@@ -10,9 +10,9 @@ from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts, PlatformFacts, Receivers, SlackTrouble
-from bot.store import episodes, operations, poll_state, processes, slack_state, source, stats
+from bot.store import circuit_breaker_row, episodes, operation_rows, poll_state, processes, slack_state, stats
 from bot.store.database import Store, Tx
-from bot.store.operations import Refusal
+from bot.store.operation_rows import InterfaceRefusal
 from bot.store.poll_state import PollState
 from bot.store.processes import ProcessInfo
 from bot.store.stats import OverdueStats, QueueStats
@@ -29,7 +29,7 @@ class StoreReading:
     processes: Sequence[ProcessInfo]
     process_skew: timedelta
     snoozed: Sequence[Episode]
-    refusal: Refusal | None  # of an operation
+    refusal: InterfaceRefusal | None  # of an operation
     slack: SlackTrouble | None = None
     breaker: CircuitBreaker | None = None
     platform: PlatformFacts | None = None
@@ -53,9 +53,9 @@ async def read_store(
             processes=await processes.running(tx, tx.now),
             process_skew=await processes.skew(tx),
             snoozed=await episodes.snoozed(tx),
-            refusal=await operations.refusal(tx),
+            refusal=await operation_rows.refusal(tx),
             slack=await slack_state.load(tx),
-            breaker=await source.load(tx) if is_one_of_several else None,
+            breaker=await circuit_breaker_row.load(tx) if is_one_of_several else None,
             platform=await _platform(tx, platform_appid) if platform_appid else None,
         )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from bot.operations.history import PAGE, AccountHistoryPage, account_history
-from bot.operations.model import Operation
+from bot.operations.account_history import PAGE, AccountHistoryPage, account_history
+from bot.operations.operation import Operation
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import with_timeout
-from bot.store import episodes, operations
+from bot.store import episodes, operation_rows
 from bot.store.database import Store, Tx
 from bot.store.store_errors import StoreError, waiting_for
 
@@ -55,7 +55,7 @@ async def _page(store: Store, keys: Sequence[str], number: int) -> AccountHistor
         if not keys:
             return await _of_all(tx, number)
         for key in keys:
-            done = await operations.history(tx, key, limit=MOST_OPERATIONS)
+            done = await operation_rows.history(tx, key, limit=MOST_OPERATIONS)
             past = await episodes.of_account(tx, key, MOST_EPISODES)
             if done or past:
                 return AccountHistoryPage.of_account(key, account_history(done, past), number)
@@ -64,13 +64,13 @@ async def _page(store: Store, keys: Sequence[str], number: int) -> AccountHistor
 
 async def _of_all(tx: Tx, number: int) -> AccountHistoryPage:
     """Return a page of all operations; the last one if there are fewer."""
-    found = await operations.history(tx, limit=PAGE + 1, offset=(number - 1) * PAGE)
+    found = await operation_rows.history(tx, limit=PAGE + 1, offset=(number - 1) * PAGE)
     if not found and number > 1:
-        number = max(1, -(-await operations.count(tx) // PAGE))
-        found = await operations.history(tx, limit=PAGE + 1, offset=(number - 1) * PAGE)
+        number = max(1, -(-await operation_rows.count(tx) // PAGE))
+        found = await operation_rows.history(tx, limit=PAGE + 1, offset=(number - 1) * PAGE)
     return AccountHistoryPage(tuple(found[:PAGE]), number, len(found) > PAGE)
 
 
 async def _operations(store: Store, account_key: str) -> Sequence[Operation]:
     async with store.begin() as tx:
-        return await operations.history(tx, account_key, limit=MOST_OPERATIONS)
+        return await operation_rows.history(tx, account_key, limit=MOST_OPERATIONS)

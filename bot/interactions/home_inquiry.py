@@ -15,7 +15,7 @@ from bot.blocks.channel.incident_notices import explain_old_states
 from bot.blocks.context import RenderContext
 from bot.blocks.home import notices
 from bot.blocks.home.board import board, unavailable
-from bot.blocks.home.view import Person
+from bot.blocks.home.home_view import HomeUser
 from bot.interactions.access import AccessPolicy
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.language_choices import LanguageChoices
@@ -155,11 +155,11 @@ class HomeInquiry:
             return True
         return None if None in (self._reads.result(), self._operates.result()) else False
 
-    def _person(self) -> Person:
+    def _person(self) -> HomeUser:
         operates = self._operates.done() and bool(self._operates.result())
         choices = self._sources.choices
         choice = (choices.known(self._user_id) or "auto") if choices.can_store else ""
-        return Person(self._user_id, operates, choice)
+        return HomeUser(self._user_id, operates, choice)
 
     def _known_context(self) -> RenderContext:
         return self._sources.readers.known(self._user_id, self._base)

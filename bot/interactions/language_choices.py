@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bot.language import Language
 from bot.runtime.logs import LogEvent, fault_words
 from bot.runtime.tasks import BackgroundTasks, with_timeout
-from bot.store import readers
+from bot.store import chosen_languages
 from bot.store.database import Store
 from bot.store.store_errors import FaultKind, StoreError
 
@@ -101,12 +101,12 @@ async def _is_opened(store: Store) -> bool:
 
 async def _get(store: Store, user_id: str) -> Language | None:
     async with store.begin() as tx:
-        return await readers.language_of(tx, user_id)
+        return await chosen_languages.language_of(tx, user_id)
 
 
 async def _put(store: Store, user_id: str, language: Language | None) -> None:
     async with store.begin() as tx:
         if language:
-            await readers.set_language(tx, user_id, language)
+            await chosen_languages.set_language(tx, user_id, language)
         else:
-            await readers.clear_language(tx, user_id)
+            await chosen_languages.clear_language(tx, user_id)

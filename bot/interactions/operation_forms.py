@@ -19,8 +19,8 @@ from bot.blocks.answers import operation_refusals, replies
 from bot.blocks.answers.lists import no_match
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.forms import add_form, delete_form, invite_form, rename_form
+from bot.blocks.modals.modal_view import callback_of, reading_view, refused_view
 from bot.blocks.modals.pick import blocked_view, pick_form
-from bot.blocks.modals.view import callback_of, reading_view, refused_view
 from bot.blocks.modals.write_errors import refusal_view
 from bot.blocks.problems import explain_error
 from bot.interactions.account_reader import AccountReader
@@ -29,7 +29,7 @@ from bot.interactions.operation_gate import OperationGate
 from bot.interactions.view_answers import Announcement, update_patiently
 from bot.operation_targets import Target, pick
 from bot.operations.fields import shared_suffix
-from bot.operations.model import AccountFacts, Availability, OperationKind
+from bot.operations.operation import AccountFacts, Availability, OperationKind
 from bot.operations.rules import INVITABLE, facts_of, facts_of_episode
 from bot.ports import BlockAction, Clock, Command, Message, Origin, ShownView, View, ViewRefused, Views
 from bot.requests import Operate

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.alerting.episode import Episode
-from bot.operations.model import Availability, OperationKind, OperationPolicy
+from bot.operations.operation import Availability, OperationKind, OperationPolicy
 from bot.ports import Origin
-from bot.store import episodes, operations
+from bot.store import episodes, operation_rows
 from bot.store.database import Store
 from bot.store.store_errors import StoreError
 
@@ -58,7 +58,7 @@ class OperationGate:
         if self.store is None:
             return None
         async with self.store.begin() as tx:
-            refusal = await operations.refusal(tx, kind)
+            refusal = await operation_rows.refusal(tx, kind)
         return refusal.at if refusal else None
 
     async def episode(self, episode_id: str) -> Episode | None:

@@ -14,12 +14,12 @@ from time import monotonic
 from typing import NamedTuple
 
 from bot.blocks.context import RenderContext
-from bot.blocks.modals.results import operation_view, restarting_view
+from bot.blocks.modals.operation_results import operation_view, restarting_view
 from bot.execution.records import OperationRecords
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.view_answers import update_patiently
 from bot.language import Language
-from bot.operations.model import Operation, OperationPolicy, OperationState
+from bot.operations.operation import Operation, OperationPolicy, OperationState
 from bot.ports import Clock, View, ViewRefused, Views
 from bot.runtime.logs import LogEvent, fault_words
 from bot.runtime.tasks import BackgroundTasks

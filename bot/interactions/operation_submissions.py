@@ -18,12 +18,12 @@ from time import monotonic
 from bot import actions, view_metadata
 from bot.accounts import AccountRow, account_of
 from bot.blocks.context import RenderContext
-from bot.blocks.modals.errors import field_errors
+from bot.blocks.modals.field_error_texts import field_errors
 from bot.blocks.modals.forms import invite_form
 from bot.blocks.modals.inputs import field_of, next_number
+from bot.blocks.modals.modal_view import callback_of
 from bot.blocks.modals.pick import blocked_view
-from bot.blocks.modals.view import callback_of
-from bot.execution.runner import OperationRunner
+from bot.execution.operation_runner import OperationRunner
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.operation_modals import FirstResponse, OperationModals
@@ -35,13 +35,13 @@ from bot.operations.fields import (
     parse_name,
     parse_wechat_id,
 )
-from bot.operations.model import AccountFacts, Availability, Operation, OperationKind, OperationState, Wanted
+from bot.operations.operation import AccountFacts, Availability, Operation, OperationKind, OperationState, Wanted
 from bot.operations.refusals import refusal_of
 from bot.operations.rules import INVITABLE, facts_of, facts_of_episode
 from bot.ports import Clock, FieldErrors, ShowView, Submission, SubmissionAnswer
 from bot.runtime.logs import LogEvent, error_fields, fault_words
 from bot.runtime.tasks import BackgroundTasks, with_timeout
-from bot.store import operations, poll_state
+from bot.store import operation_rows, poll_state
 from bot.store.database import Store, Tx
 from bot.store.store_errors import StoreError
 from bot.view_metadata import FormMetadata
@@ -211,7 +211,7 @@ class OperationSubmissions:
                 submission=key,
                 language=context.language.value,
             )
-            inserted = await operations.insert(tx, asked)
+            inserted = await operation_rows.insert(tx, asked)
         if inserted.in_progress:
             other = inserted.in_progress
             return FieldError(FieldProblem.IN_PROGRESS, at=other.asked_at, words=other.user_name)
@@ -219,7 +219,7 @@ class OperationSubmissions:
 
     async def _limit(self, tx: Tx, kind: OperationKind) -> FieldError | None:
         """Return an error if there were too many operations in the last hour."""
-        asked = await operations.asked_since(tx, tx.now - HOUR)
+        asked = await operation_rows.asked_since(tx, tx.now - HOUR)
         deletions = [at for at, one in asked if one is OperationKind.DELETE]
         limits = [([at for at, _ in asked], self._policy.per_hour)]
         if kind is OperationKind.DELETE:
@@ -265,7 +265,7 @@ async def _earlier(tx: Tx, submission: Submission) -> tuple[str, Operation | Non
     A click some time after a refusal is another attempt, and the clicks of one attempt share a key, too.
     """
     key = _key(submission)
-    while found := await operations.of_submission(tx, key):
+    while found := await operation_rows.of_submission(tx, key):
         is_over = found.ended_at and found.state is not OperationState.DONE and tx.now - found.ended_at > ANEW
         if not is_over:
             break

@@ -19,9 +19,9 @@ from bot.health.facts import (
     SlackTrouble,
     StoreTrouble,
 )
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.interactions.health_reading import StoreReading, read_store, with_processes, with_reading
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import Clock
 from bot.runtime.logs import fault_words
 from bot.runtime.metrics import Figures, OverduePolls

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.ports import Clock
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import BackgroundTasks
-from bot.store import poll_state, source
+from bot.store import circuit_breaker_row, poll_state
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 
@@ -62,7 +62,7 @@ class WatcherCalls:
         await asyncio.sleep(WAKE_AFTER)
         try:
             async with store.begin() as tx:
-                is_due = self._is_one_of_several and await source.probe_now(tx, tx.now)
+                is_due = self._is_one_of_several and await circuit_breaker_row.probe_now(tx, tx.now)
                 is_due = await poll_state.poll_now(tx, tx.now, always=always) or is_due
         except StoreError as exc:
             log.info(LogEvent("could not wake the watcher", error=waiting_for(exc) or type(exc).__name__))

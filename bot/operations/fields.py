@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.operations.model import AccountFacts, OperationKind
+from bot.operations.operation import AccountFacts, OperationKind
 from bot.text import visible
 
 

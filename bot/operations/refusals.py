@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.alerting.episode import AccountStatus, EpisodeState
 from bot.operations.fields import FORM_FIELDS, FieldError, FieldProblem
-from bot.operations.model import (
+from bot.operations.operation import (
     AccountFacts,
     EndReason,
     Operation,

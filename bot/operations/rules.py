@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.alerting.episode import AccountStatus, AlertPolicy, Episode, EpisodeState, account_status
-from bot.operations.model import MAX_ACCOUNTS, AccountFacts, EndReason, Operation, OperationKind, Wanted, find
+from bot.operations.operation import MAX_ACCOUNTS, AccountFacts, EndReason, Operation, OperationKind, Wanted, find
 from bot.text import visible
 from wechat_kf import Invitation, KfAccount, KfList
 

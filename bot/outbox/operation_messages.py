@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.operations.model import Operation, OperationKind
+from bot.operations.operation import Operation, OperationKind
 from bot.outbox.messages import LAST, MessageKind, NewMessage
 
 

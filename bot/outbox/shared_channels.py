@@ -1,6 +1,6 @@
 """Gather the messages of several Official Accounts that wait for one channel: a digest, one first run. Pure.
 
-A message that may be gathered waits a little for others. `store.shared_channels` reads and writes the rows.
+A message that may be gathered waits a little for others. `store.shared_channel_rows` reads and writes the rows.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from bot.store.database import Store, Tx
 from bot.store.platform_rows import PlatformRow
 from bot.store.sealed_secrets import REFRESH_TOKEN, SealedSecret
 from bot.tenant_states import TenantState
-from bot.tenants.model import default_slug
+from bot.tenants.tenant import default_slug
 from wechat_kf import platform
 
 log = logging.getLogger(__name__)

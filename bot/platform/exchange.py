@@ -16,7 +16,7 @@ from bot.store.authorizer_rows import Authorizer
 from bot.store.database import Store, Tx
 from bot.store.sealed_secrets import CODE, REFRESH_TOKEN, USED_CODE, SealedSecret
 from bot.tenant_states import TenantState
-from bot.tenants.model import default_slug, free_slug, parse_slug
+from bot.tenants.tenant import default_slug, free_slug, parse_slug
 from bot.text import NAME, cut, visible
 from wechat_kf import platform
 from wechat_kf.platform import Authorization, AuthorizerInfo

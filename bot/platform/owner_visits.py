@@ -20,7 +20,7 @@ from bot.sealing import StoreKeys
 from bot.store.authorizer_rows import Authorizer
 from bot.store.store_errors import StoreError
 from bot.tenant_states import TenantState
-from bot.web.platform_endpoint import AUTHORIZED_PATH, Page
+from bot.web.platform_endpoint import AUTHORIZED_PATH, OwnerPage
 from wechat_kf import KfError, platform
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class OwnerVisits:
         self._wake = wake
         self._notify = notify
 
-    async def start(self, query: Mapping[str, str], accept_language: str) -> Page:
+    async def start(self, query: Mapping[str, str], accept_language: str) -> OwnerPage:
         """Return the page with the ways to WeChat. Its code is made now, since it lives for minutes only."""
         language = reader_language(accept_language, self._settings.language)
         s = query.get("s", "")
@@ -79,7 +79,7 @@ class OwnerVisits:
             operates=bool(self._settings.kf_operators),
         )
 
-    async def authorized(self, query: Mapping[str, str], accept_language: str) -> Page:
+    async def authorized(self, query: Mapping[str, str], accept_language: str) -> OwnerPage:
         """Exchange the code of the redirect, and return a page that names the account."""
         language = reader_language(accept_language, self._settings.language)
         now, code = self._services.clock(), query.get("auth_code", "")

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from bot.language import Language, catalogue, gettext_noop
 from bot.platform.authorization import MINI_SET, OFFICIAL_SET
 from bot.text import NAME, clean
-from bot.web.platform_endpoint import Page
+from bot.web.platform_endpoint import OwnerPage
 
 ON_PHONE = "https://open.weixin.qq.com/wxaopen/safe/bindcomponent"
 ON_DESKTOP = "https://mp.weixin.qq.com/cgi-bin/componentloginpage"
@@ -146,7 +146,7 @@ def _weight(text: str) -> float:
 
 def start_page(
     language: Language, *, appid: str, pre_auth_code: str, redirect_url: str, minutes: int, operates: bool
-) -> Page:
+) -> OwnerPage:
     """Return the page with the two ways to authorise.
 
     Args:
@@ -190,7 +190,7 @@ def start_page(
     )
 
 
-def ending_page(language: Language, ending: Ending, name: str = "") -> Page:
+def ending_page(language: Language, ending: Ending, name: str = "") -> OwnerPage:
     """Return a page that tells how it ended. `name` is the account's, as its owner wrote it."""
     words = _Words(language)
     shown = clean(name, NAME) or words.say("The account")
@@ -211,7 +211,7 @@ def _page(
     links: Sequence[tuple[str, str]] = (),
     small: str = "",
     status: int = 200,
-) -> Page:
+) -> OwnerPage:
     """Lay out a page. All texts are escaped already, and addresses are not."""
     body = [f"<h1>{title}</h1>", *(f"<p>{one}</p>" for one in paragraphs)]
     body += [f'<a href="{escape(address)}">{text}</a>' for address, text in links]
@@ -227,4 +227,4 @@ def _page(
             "</body></html>",
         )
     )
-    return Page(status, html, HEADERS)
+    return OwnerPage(status, html, HEADERS)

@@ -17,8 +17,8 @@ from bot.store.database import Store
 from bot.store.sealed_secrets import CODE, TICKET
 from bot.store.store_errors import waiting_for
 from bot.store.token_leases import StoredTokens
-from bot.tenants.model import default_slug
 from bot.tenants.table_keys import APPID
+from bot.tenants.tenant import default_slug
 from wechat_kf import envelope
 from wechat_kf.envelope import Push
 

@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from procrastinate import App, PsycopgConnector
 from procrastinate.types import JSONDict
 
-from bot.queue_backends.connections import open_pool
-from bot.queue_backends.errors import QueueError
+from bot.queue_backends.queue_database import open_pool
+from bot.queue_backends.queue_errors import QueueError
 from bot.runtime.logs import LogEvent
 
 log = logging.getLogger(__name__)

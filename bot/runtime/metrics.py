@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bot.health.facts import HealthFacts, ProblemKind
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATES = ("pending", "sending", "sent", "dead")

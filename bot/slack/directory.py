@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.ports import (
-    Installation,
+    BotWorkspace,
     Members,
     OutcomeUnknown,
     Reader,
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SECONDS = 5.0  # for one request
 
 
-async def installation(client: AsyncWebClient) -> Installation:
+async def bot_workspace(client: AsyncWebClient) -> BotWorkspace:
     """Return the workspace that the bot is installed in, with its organisation.
 
     Raises:
@@ -36,7 +36,7 @@ async def installation(client: AsyncWebClient) -> Installation:
     """
     bot = await auth_test(client, SECONDS)
     if isinstance(bot, BotIdentity) and bot.team_id:
-        return Installation(bot.team_id, bot.enterprise_id)
+        return BotWorkspace(bot.team_id, bot.enterprise_id)
     raise _unknown("the workspace of the bot token", ODD if isinstance(bot, BotIdentity) else bot)
 
 

@@ -31,7 +31,7 @@ from bot.ports import (
 )
 from bot.runtime.logs import LogEvent, request_id
 from bot.runtime.tasks import BackgroundTasks
-from bot.slack.payloads import block_action_of, command_of, home_opened_of, submission_of, text_of
+from bot.slack.interaction_payloads import block_action_of, command_of, home_opened_of, submission_of, text_of
 from bot.slack.reply_failures import ReplyFailures
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits, ResponseUrl
 from bot.slack.submissions import Submissions

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.operations.model import OperationState
+from bot.operations.operation import OperationState
 from bot.store.database import Tx
 from bot.store.episodes import sanitize_text
 from bot.store.tables import operation
@@ -32,17 +32,17 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Actor:
     """Who changes an account."""
 
     user_id: str
     name: str
 
 
-COMMAND_LINE = Person("", "command line")
+COMMAND_LINE = Actor("", "command line")
 
 
-async def record(tx: Tx, kind: ChangeKind, appid: str, details: Mapping[str, Any], person: Person) -> None:
+async def record(tx: Tx, kind: ChangeKind, appid: str, details: Mapping[str, Any], actor: Actor) -> None:
     """Record a change in the transaction that makes it. The details hold no secret."""
     change_id = secrets.token_hex(8)
     wanted = {"appid": appid, **{key: sanitize_text(str(value)) for key, value in details.items()}}
@@ -53,8 +53,8 @@ async def record(tx: Tx, kind: ChangeKind, appid: str, details: Mapping[str, Any
             kind=kind,
             account_key="",
             wanted=wanted,
-            user_id=sanitize_text(person.user_id),
-            user_name=sanitize_text(person.name),
+            user_id=sanitize_text(actor.user_id),
+            user_name=sanitize_text(actor.name),
             submission=change_id,
             asked_at=tx.now,
             ended_at=tx.now,
@@ -64,10 +64,9 @@ async def record(tx: Tx, kind: ChangeKind, appid: str, details: Mapping[str, Any
     )
 
 
-async def load(tx: Tx) -> list[tuple[ChangeKind, Mapping[str, Any], Person]]:
+async def load(tx: Tx) -> list[tuple[ChangeKind, Mapping[str, Any], Actor]]:
     """Return all changes, the oldest first."""
     rows = await tx.run(sa.select(operation).where(operation.c.appid == "").order_by(operation.c.asked_at))
     return [
-        (ChangeKind(row["kind"]), row["wanted"], Person(row["user_id"], row["user_name"]))
-        for row in rows.mappings()
+        (ChangeKind(row["kind"]), row["wanted"], Actor(row["user_id"], row["user_name"])) for row in rows.mappings()
     ]

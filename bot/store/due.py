@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.outbox.messages import MessageStatus
 from bot.store.database import Tx
-from bot.store.operations import UNFINISHED
+from bot.store.operation_rows import UNFINISHED
 from bot.store.published import KEPT_UP_TO_DATE
 from bot.store.slack_state import TROUBLED
 from bot.store.tables import channel, episode, message, operation, poll_state

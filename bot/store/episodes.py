@@ -24,7 +24,7 @@ from bot.alerting.episode import (
     replace_if_changed,
     with_successor,
 )
-from bot.operations.history import PastEpisode
+from bot.operations.account_history import PastEpisode
 from bot.outbox.messages import MessageKind, MessageStatus, Parent
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow

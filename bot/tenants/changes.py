@@ -15,19 +15,19 @@ from bot.settings.reader import InvalidSetting
 from bot.settings.values import Settings
 from bot.store import account_changes, sealed_secrets
 from bot.store import tenants as tenant_rows
-from bot.store.account_changes import ChangeKind, Person
+from bot.store.account_changes import Actor, ChangeKind
 from bot.store.database import Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenants.installation import Installation, find, is_changeable
-from bot.tenants.model import Origin, Tenant, default_slug
 from bot.tenants.stored_accounts import parse_row
 from bot.tenants.table_keys import EMPTY, Source
+from bot.tenants.tenant import Tenant, TenantOrigin, default_slug
 
 IDENTITY = ("appid", "handle", "name")  # keys of a table that are columns of their own
 
 
-class Refusal(StrEnum):
+class ChangeRefusal(StrEnum):
     """Why an account cannot be changed. The values are the ends of sentences that begin with its handle."""
 
     DEFINED = "is not in the store: it is changed where it is defined"
@@ -78,29 +78,29 @@ def checked(row: StoredTenant, taken: Installation) -> tuple[StoredTenant, tuple
     return replace(row, slug=slug, name=values.get("name") or "", own=own), tuple(problems)
 
 
-def why_not_add(appid: str, installation: Installation) -> Refusal | None:
+def why_not_add(appid: str, installation: Installation) -> ChangeRefusal | None:
     """Return why an account cannot be added; None if it can."""
-    return Refusal.EXISTS if find(installation.all, appid) else None
+    return ChangeRefusal.EXISTS if find(installation.all, appid) else None
 
 
-def why_not(kind: ChangeKind, tenant: Tenant, installation: Installation) -> Refusal | None:
+def why_not(kind: ChangeKind, tenant: Tenant, installation: Installation) -> ChangeRefusal | None:
     """Return why an account cannot be changed in this way; None if it can."""
     if not is_changeable(tenant):
-        return Refusal.DEFINED
-    if kind is ChangeKind.REMOVE and tenant.origin is Origin.PLATFORM:
-        return Refusal.AUTHORIZED
+        return ChangeRefusal.DEFINED
+    if kind is ChangeKind.REMOVE and tenant.origin is TenantOrigin.PLATFORM:
+        return ChangeRefusal.AUTHORIZED
     is_paused = installation.is_paused(tenant)
     if kind in (ChangeKind.PAUSE, ChangeKind.REMOVE) and installation.is_last(tenant):
-        return Refusal.LAST
+        return ChangeRefusal.LAST
     if kind is ChangeKind.PAUSE and is_paused:
-        return Refusal.PAUSED
+        return ChangeRefusal.PAUSED
     if kind is ChangeKind.PAUSE and not tenant.state.is_polled:
-        return Refusal.NOT_POLLED  # the end of the pause would make it active
-    return Refusal.NOT_PAUSED if kind is ChangeKind.RESUME and not is_paused else None
+        return ChangeRefusal.NOT_POLLED  # the end of the pause would make it active
+    return ChangeRefusal.NOT_PAUSED if kind is ChangeKind.RESUME and not is_paused else None
 
 
 async def store(
-    tx: Tx, kind: ChangeKind, row: StoredTenant, settings: Settings, person: Person, *, secret: str = ""
+    tx: Tx, kind: ChangeKind, row: StoredTenant, settings: Settings, actor: Actor, *, secret: str = ""
 ) -> None:
     """Store an account that was added or changed, with its AppSecret if there is a new one.
 
@@ -114,10 +114,10 @@ async def store(
         await sealed_secrets.put(tx, SealedSecret(row.appid, APPSECRET, sealed))
     await tenant_rows.save(tx, row)
     details = {"handle": row.slug, **({"name": row.name} if row.name else {}), **row.own}
-    await account_changes.record(tx, kind, row.appid, details, person)
+    await account_changes.record(tx, kind, row.appid, details, actor)
 
 
-async def switch(tx: Tx, kind: ChangeKind, tenant: Tenant, person: Person) -> None:
+async def switch(tx: Tx, kind: ChangeKind, tenant: Tenant, actor: Actor) -> None:
     """Pause, resume or remove an account."""
     change = {
         ChangeKind.PAUSE: tenant_rows.pause,
@@ -125,7 +125,7 @@ async def switch(tx: Tx, kind: ChangeKind, tenant: Tenant, person: Person) -> No
         ChangeKind.REMOVE: tenant_rows.remove,
     }[kind]
     await change(tx, tenant.appid)
-    await account_changes.record(tx, kind, tenant.appid, {"handle": tenant.slug}, person)
+    await account_changes.record(tx, kind, tenant.appid, {"handle": tenant.slug}, actor)
 
 
 def _own(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.store.tenants import STORED
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 from bot.text import fold
 
 PAUSED = "paused"  # by a person

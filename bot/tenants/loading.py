@@ -18,9 +18,9 @@ from bot.store.tenants import StoredTenant
 from bot.tenants import accounts_file, secret_references
 from bot.tenants.accounts_file import AccountEntry, AccountsFile
 from bot.tenants.installation import Installation, Paused
-from bot.tenants.model import Origin, Tenant, default_slug, free_slug
 from bot.tenants.stored_accounts import NO_ACCOUNTS, OpenedAccount, StoredAccounts, open_account
 from bot.tenants.table_keys import Source
+from bot.tenants.tenant import Tenant, TenantOrigin, default_slug, free_slug
 
 ReadFile = Callable[[str], str]  # raises OSError, or ValueError for text that is not UTF-8
 
@@ -136,9 +136,9 @@ def tenant_of_row(
         slug=slug or row.slug,
         name=values.get("name", ""),
         labels=values.get("labels", ()),
-        origin=Origin(row.origin),
+        origin=TenantOrigin(row.origin),
         settings=_settings_of(settings, values, row.appid, opened.secret),
-        source=Source.PLATFORM if row.origin == Origin.PLATFORM else values.get("source", Source.SECRET),
+        source=Source.PLATFORM if row.origin == TenantOrigin.PLATFORM else values.get("source", Source.SECRET),
         state=row.state,
     )
 
@@ -233,7 +233,7 @@ def _tenant(
         slug=values.get("handle") or default_slug(appid, slugs),
         name=values.get("name", ""),
         labels=values.get("labels", ()),
-        origin=Origin.ENVIRONMENT if is_own else Origin.FILE,
+        origin=TenantOrigin.ENVIRONMENT if is_own else TenantOrigin.FILE,
         settings=_settings_of(settings, values, appid, secret),
         source=Source.SECRET if is_own else values.get("source", Source.SECRET),
     )

@@ -16,8 +16,8 @@ from bot.store.database import Store
 from bot.tenants import stored_accounts
 from bot.tenants.installation import PAUSED, Installation
 from bot.tenants.loading import DefinedAccounts, ReadFile, load_defined, secrets_of, with_stored
-from bot.tenants.model import Tenant
 from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
+from bot.tenants.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

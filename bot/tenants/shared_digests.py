@@ -9,7 +9,7 @@ from typing import Any
 from bot.settings.values import Settings
 from bot.store.tenants import STORED
 from bot.tenants.loading import FIELDS
-from bot.tenants.model import Tenant
+from bot.tenants.tenant import Tenant
 
 OWN = (*FIELDS.values(), "quiet", "wechat_secret")  # the settings that an account may have for itself
 

@@ -11,7 +11,7 @@ from typing import Any
 from bot.settings import parsers
 from bot.settings.reader import InvalidSetting
 from bot.tenants import secret_references
-from bot.tenants.model import parse_slug
+from bot.tenants.tenant import parse_slug
 from bot.text import fold, visible
 
 APPID = re.compile(r"[A-Za-z0-9_-]{1,18}")  # WeChat's have 18; a part of button values, with colons around it

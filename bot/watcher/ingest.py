@@ -22,7 +22,7 @@ from bot.store.database import Tx
 from bot.store.isolation import isolated
 from bot.store.poll_state import FailingRow, PollState
 from bot.text import masked
-from bot.watcher.incident_notices import queue_notice, queue_shared_notice
+from bot.watcher.incident_reporting import queue_notice, queue_shared_notice
 from bot.watcher.recovery import recover_history
 from bot.watcher.shared_outages import SharedOutages
 from wechat_kf import KfAccount, KfError, KfList

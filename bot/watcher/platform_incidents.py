@@ -8,7 +8,7 @@ from bot.outbox.incident_messages import is_new, is_reported, notice, reply
 from bot.store import platform_health
 from bot.store.database import Store, Tx
 from bot.tenant_states import POLLED
-from bot.watcher.incident_notices import CommonNotices
+from bot.watcher.incident_reporting import CommonNotices
 
 
 class PlatformIncidents:

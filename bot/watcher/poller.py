@@ -13,7 +13,7 @@ from bot.outbox.messages import MessageKind
 from bot.ports import Accounts, Authorizations, Blocked, Counter, HistoryMessage, no_op
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, error_fields
-from bot.store import claims, episodes, poll_state, shared_channels, slack_state, source
+from bot.store import circuit_breaker_row, claims, episodes, poll_state, shared_channel_rows, slack_state
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
 from bot.store.unchanged import UnchangedPoll
@@ -203,7 +203,7 @@ class Watcher:
             now = tx.now
             due = await episodes.with_due_timers(tx, now)
             last_read_at = (await poll_state.load(tx)).last_read_at
-            if due and self._outages and await source.is_open(tx):
+            if due and self._outages and await circuit_breaker_row.is_open(tx):
                 may_poll = False
         if not due:
             return
@@ -253,4 +253,4 @@ class Watcher:
         async with self._store.begin() as tx:
             others = self._recorder.channel_appids
             if others and not await poll_state.any_unpolled(tx, others):
-                await shared_channels.hasten(tx, tx.now, [MessageKind.FIRST_RUN])
+                await shared_channel_rows.hasten(tx, tx.now, [MessageKind.FIRST_RUN])

@@ -16,10 +16,10 @@ from bot.alerting.circuit_breaker import CircuitBreaker, is_answer, on_answer, o
 from bot.alerting.incidents import Cause, PollHealth
 from bot.outbox.incident_messages import is_new, is_reported, notice, reply
 from bot.runtime.logs import LogEvent
-from bot.store import claims, source
+from bot.store import circuit_breaker_row, claims
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Tx
-from bot.watcher.incident_notices import CommonNotices
+from bot.watcher.incident_reporting import CommonNotices
 from wechat_kf import KfError
 
 log = logging.getLogger(__name__)
@@ -56,16 +56,16 @@ class SharedOutages:
         Args:
             without: the AppIDs that this process does not poll, or polls at this moment.
         """
-        if not await source.is_open(tx):
+        if not await circuit_breaker_row.is_open(tx):
             return None
-        if not await source.claim_probe(tx, tx.now):
+        if not await circuit_breaker_row.claim_probe(tx, tx.now):
             return ()
         claimed = await claims.claim_next(tx, lease, without=without)
         return [replace(claimed, is_probe=True)] if claimed else ()
 
     async def lock(self, tx: Tx) -> CircuitBreaker:
         """Read the breaker; other processes wait with theirs. No row of `poll_state` may be locked before."""
-        return await source.load(tx, lock=True)
+        return await circuit_breaker_row.load(tx, lock=True)
 
     async def apply_failure(self, tx: Tx, breaker: CircuitBreaker, own: PollHealth, error: KfError) -> bool:
         """Apply a failed poll. Return whether it is part of the outage, so that it does not count as the account's.
@@ -81,8 +81,8 @@ class SharedOutages:
         if not breaker.is_open and has_notice:
             return False  # it fails for a reason of its own
         now = tx.now
-        watched = await source.watched(tx)
-        answered_at = await source.answered_at(tx, breaker.since, now)
+        watched = await circuit_breaker_row.watched(tx)
+        answered_at = await circuit_breaker_row.answered_at(tx, breaker.since, now)
         after = on_no_answer(breaker, tx.appid, error, now, watched=watched, answered_at=answered_at)
         await self._record(tx, breaker, after)
         return breaker.is_open
@@ -93,9 +93,9 @@ class SharedOutages:
 
     async def _record(self, tx: Tx, before: CircuitBreaker, after: CircuitBreaker) -> None:
         now = tx.now
-        await source.record(self.notices.rows(tx), before, after)
+        await circuit_breaker_row.record(self.notices.rows(tx), before, after)
         if after.incident and after.incident != before.incident:
-            payload = {"accounts": await source.watched(tx)}
+            payload = {"accounts": await circuit_breaker_row.watched(tx)}
             if is_new(before.incident, after.incident):
                 await self.notices.queue(tx, notice(after.incident, payload))
             elif is_reported(before.incident, after.incident):
@@ -103,7 +103,7 @@ class SharedOutages:
         if after.is_open and not before.is_open:
             log.warning(LogEvent("polls paused, WeChat does not answer", since=after.since))
         if before.is_open and not after.is_open:
-            held_back = await source.held_back(tx, before.since or now, now)
+            held_back = await circuit_breaker_row.held_back(tx, before.since or now, now)
             waits = {appid: self._wait() for appid in held_back}
-            await source.schedule(tx, spread(waits, now, self._poll, self._polls_per_second))
+            await circuit_breaker_row.schedule(tx, spread(waits, now, self._poll, self._polls_per_second))
             log.info(LogEvent("polls resumed, WeChat answers", official_accounts=len(held_back)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from bot.web.connections import ConnectionLimits
+from bot.web.connection_limits import ConnectionLimits
 from bot.web.file_limit import connections_within, raise_soft_limit
 from bot.web.guard import Dispatch
 from bot.web.rejections import Rejections

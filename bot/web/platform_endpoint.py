@@ -24,7 +24,7 @@ START_SECONDS = 1.0  # while a process that has just started reads its accounts
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class OwnerPage:
     """A page for the owner of an account."""
 
     status: int
@@ -33,7 +33,7 @@ class Page:
 
 
 OpenPush = Callable[[bytes, Mapping[str, str]], Push]  # body and query; raises as `envelope.open_push` does
-PageHandler = Callable[[Mapping[str, str], str], Awaitable[Page]]  # takes the query and Accept-Language
+PageHandler = Callable[[Mapping[str, str], str], Awaitable[OwnerPage]]  # takes the query and Accept-Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bot.runtime.logs import LogEvent, fault_words
 from bot.runtime.metrics import CONTENT_TYPE
-from bot.web.connections import ConnectionLimits, Connections
+from bot.web.connection_limits import ConnectionLimits, Connections
 from bot.web.guard import SLACK_PATH, Dispatch, Guard, looks_like_slack
 from bot.web.rejections import Rejections
 

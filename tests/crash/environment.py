@@ -13,8 +13,8 @@ import aiohttp
 
 from bot.demo.process import BotProcess, connected
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator, View
+from bot.demo.slack_simulator.open_views import ViewChange
 from bot.demo.slack_simulator.state import Change
-from bot.demo.slack_simulator.views import ViewChange
 from bot.outbox.event_keys import EventKeys
 from tests.crash import faults, operation_oracle, oracle
 from tests.crash.accounts import ALONE, PEOPLE, CrashAccount, settings_of

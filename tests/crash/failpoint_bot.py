@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
 from bot import environment
-from bot.operations.model import OperationState
+from bot.operations.operation import OperationState
 from bot.outbox import shared_channels
 from bot.ports import utc_now
 from bot.runtime.logs import configure

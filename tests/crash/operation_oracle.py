@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.demo.slack_simulator import Message
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from wechat_kf.simulator import Simulator
 
 # `Renamed by opal: O7r (o7@harbour_tea), was O7.`, and in the thread of an alert `Deleted by opal.`

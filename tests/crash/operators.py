@@ -12,8 +12,8 @@ from itertools import count
 
 from bot import actions
 from bot.demo.slack_simulator import Message, SlackSimulator, View
-from bot.demo.slack_simulator.views import ViewChange
-from bot.operations.model import OperationKind
+from bot.demo.slack_simulator.open_views import ViewChange
+from bot.operations.operation import OperationKind
 from tests.crash import operation_oracle
 from tests.crash.accounts import CrashAccount
 from tests.crash.operation_oracle import OperationVerdict, RequestedOperation, claim_of, words_of

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from wechat_kf import protocol
-from wechat_kf.simulator import writes
+from wechat_kf.simulator import seat_writes
 from wechat_kf.simulator.account_type import AccountType
 from wechat_kf.simulator.endpoint import Endpoint, decode
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.faults import FaultMode, RequestFault
 from wechat_kf.simulator.issuer import Issuer
 from wechat_kf.simulator.list_lag import ListLag
-from wechat_kf.simulator.refusals import ErrcodeRefusal
 from wechat_kf.simulator.seats import Seats
 from wechat_kf.writes import ADD, DELETE, PATHS, UPDATE
 
@@ -111,14 +111,14 @@ class Simulator(Endpoint, Seats):
 
     def _write(self, seats: Seats, path: str, data: Mapping[str, object], now: datetime) -> None:
         if path == ADD:
-            writes.add(seats, data, suffix=self.suffix)
+            seat_writes.add(seats, data, suffix=self.suffix)
         elif path == UPDATE:
-            writes.update(seats, data)
+            seat_writes.update(seats, data)
         elif path == DELETE:
-            writes.delete(seats, data)
+            seat_writes.delete(seats, data)
         else:
             expires_at = now + self.invitation_life
-            writes.invite(seats, data, now, expires_at=expires_at, over_limit=self.over_limit)
+            seat_writes.invite(seats, data, now, expires_at=expires_at, over_limit=self.over_limit)
 
     def _stable_token(self, data: Mapping[str, object], now: datetime, client_ip: str) -> Mapping[str, object]:
         if data.get("grant_type") != "client_credential":

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from wechat_kf.simulator.allow_list import AllowList
+from wechat_kf.simulator.errcodes import ErrcodeRefusal, errmsg
 from wechat_kf.simulator.faults import Fault, FaultMode, Faults, RequestFault
-from wechat_kf.simulator.refusals import ErrcodeRefusal, errmsg
 
 MASK = "•••"
 LOGGED = 1000  # calls; a demo may run for days

@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from wechat_kf.simulator.refusals import ErrcodeRefusal
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 
 RENEWED_BEFORE = timedelta(
     minutes=5

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.faults import HTML_PAGE
 from wechat_kf.simulator.issuer import RENEWED_BEFORE, Issued, Issuer
-from wechat_kf.simulator.refusals import ErrcodeRefusal
 
 PATH = "/token"  # before the AppID; alone, the AppID is in the query
 ASKED = 1000  # requests in the log

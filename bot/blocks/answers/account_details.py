@@ -18,7 +18,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.names import account_of, name_of
 from bot.blocks.problems import Explanation
 from bot.blocks.times import date
-from bot.operations.model import Operation
+from bot.operations.operation import Operation
 from bot.ports import Message
 from bot.requests import Show
 from bot.text import STATUS_WORD, escape, id_of, mrkdwn

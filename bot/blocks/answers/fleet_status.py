@@ -12,7 +12,7 @@ from bot.blocks.answers.fleet_rows import many_tenants, mark_of, name_line, titl
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName
 from bot.health.facts import Problem
-from bot.health.grouping import ProblemGroup, grouped
+from bot.health.problem_groups import ProblemGroup, grouped
 from bot.ports import Block, Message
 from bot.requests import ShowStatus
 from bot.text import escape

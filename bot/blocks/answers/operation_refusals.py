@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.blocks import builders, mentions
 from bot.blocks.answers.replies import MOST_NAMED
 from bot.blocks.context import RenderContext
-from bot.operations.model import Availability
+from bot.operations.operation import Availability
 from bot.ports import Message
 
 

@@ -13,7 +13,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.problems import explain_state
 from bot.blocks.times import near
 from bot.health.facts import Problem, ProblemKind
-from bot.health.rules import diagnose
+from bot.health.problem_rules import diagnose
 from bot.ports import Message
 from bot.requests import ShowStatus
 from bot.status import Status

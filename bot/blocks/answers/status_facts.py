@@ -15,8 +15,8 @@ from bot.blocks.context import RenderContext
 from bot.blocks.slack_refusals import slack_refusal
 from bot.blocks.times import DAY, date, exact_span, lead_name, near, quiet_window, span, stored_span
 from bot.health.facts import HealthFacts, Problem, ProblemKind
-from bot.health.rules import diagnose
-from bot.operations.model import Availability
+from bot.health.problem_rules import diagnose
+from bot.operations.operation import Availability
 from bot.status import Snoozed, Status
 from bot.text import NAME, mrkdwn
 

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState
 from bot.blocks import builders
-from bot.blocks.answers.history import operation_line, outcome
+from bot.blocks.answers.history_answer import operation_line, outcome
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import PAST, owner
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date, lead_name
-from bot.operations.history import during
-from bot.operations.model import Operation
+from bot.operations.account_history import during
+from bot.operations.operation import Operation
 
 MOST = 8  # lines
 

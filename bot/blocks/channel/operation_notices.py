@@ -12,7 +12,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.names import account_of, name_of
 from bot.blocks.times import date
 from bot.language import gettext_noop
-from bot.operations.model import EndReason, OperationKind
+from bot.operations.operation import EndReason, OperationKind
 from bot.ports import Message
 from bot.text import escape
 

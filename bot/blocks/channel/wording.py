@@ -20,7 +20,7 @@ from bot.blocks.channel import episode_text
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.times import CLOCK, date, lead_name, near, span
 from bot.language import gettext_noop
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 
 _ASK = gettext_noop("ask them to accept the invitation in WeChat.")
 _NEXT = {  # follows "Next: "

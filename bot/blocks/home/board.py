@@ -15,7 +15,7 @@ from bot.blocks.answers.pagination import Page, turns
 from bot.blocks.context import RenderContext
 from bot.blocks.home import filters
 from bot.blocks.home.bot_lines import bot_lines, may_add
-from bot.blocks.home.view import Person, add_account, home_view, refresh, try_again
+from bot.blocks.home.home_view import HomeUser, add_account, home_view, refresh, try_again
 from bot.blocks.names import name_of
 from bot.blocks.problems import Explanation
 from bot.blocks.times import near
@@ -26,7 +26,7 @@ from bot.status import Status
 ROWS = 20  # a page: two blocks a row, of the 100 of a view
 
 
-def board(snapshot: Snapshot, status: Status, person: Person, listed: HomeList, context: RenderContext) -> View:
+def board(snapshot: Snapshot, status: Status, person: HomeUser, listed: HomeList, context: RenderContext) -> View:
     """Render a page of the accounts as WeChat reported them. A page that no longer exists shows the last."""
     if not snapshot.rows:
         return _empty(snapshot, status, person, listed, context)
@@ -46,7 +46,7 @@ def unavailable(
     why: Explanation,
     last: Snapshot | None,
     status: Status,
-    person: Person,
+    person: HomeUser,
     listed: HomeList,
     now: datetime,
     context: RenderContext,
@@ -72,7 +72,7 @@ def unavailable(
     return home_view(blocks, listed)
 
 
-def _empty(snapshot: Snapshot, status: Status, person: Person, listed: HomeList, context: RenderContext) -> View:
+def _empty(snapshot: Snapshot, status: Status, person: HomeUser, listed: HomeList, context: RenderContext) -> View:
     title, why, step = no_accounts_words(snapshot, context)
     adds = may_add(status, person)
     blocks = [
@@ -87,7 +87,7 @@ def _empty(snapshot: Snapshot, status: Status, person: Person, listed: HomeList,
     return home_view(blocks, listed)
 
 
-def _page(snapshot: Snapshot, listed: HomeList, person: Person) -> tuple[HomeList, Page[AccountRow] | None]:
+def _page(snapshot: Snapshot, listed: HomeList, person: HomeUser) -> tuple[HomeList, Page[AccountRow] | None]:
     """Return the page that exists, with the list that names it; no page without rows."""
     filter_ = filters.normal(listed.filter)
     rows = filters.rows_of(snapshot, filter_, person.user_id)
@@ -101,7 +101,7 @@ def _controls(
     snapshot: Snapshot,
     page: Page[AccountRow] | None,
     listed: HomeList,
-    person: Person,
+    person: HomeUser,
     again: Block,
     context: RenderContext,
 ) -> Block:

@@ -9,16 +9,16 @@ from bot.blocks.answers.diagnosis import explain
 from bot.blocks.answers.status_answer import working_words
 from bot.blocks.answers.status_facts import board_facts, release
 from bot.blocks.context import RenderContext
-from bot.blocks.home.view import Person, add_account, help_button, language_menu
-from bot.health.rules import diagnose
-from bot.operations.model import OperationKind
+from bot.blocks.home.home_view import HomeUser, add_account, help_button, language_menu
+from bot.health.problem_rules import diagnose
+from bot.operations.operation import OperationKind
 from bot.ports import Block
 from bot.status import Status
 
 
 def bot_lines(
     status: Status,
-    person: Person,
+    person: HomeUser,
     now: datetime,
     context: RenderContext,
     *,
@@ -46,7 +46,7 @@ def bot_lines(
     ]
 
 
-def may_add(status: Status, person: Person) -> bool:
+def may_add(status: Status, person: HomeUser) -> bool:
     """Return whether the person gets the button that adds an account."""
     return person.is_operator and status.operations.offers(OperationKind.ADD)
 

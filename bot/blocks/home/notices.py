@@ -8,7 +8,7 @@ from bot.actions import HomeList
 from bot.blocks import builders, mentions
 from bot.blocks.answers.replies import MOST_NAMED, admission_not_checked_words
 from bot.blocks.context import RenderContext
-from bot.blocks.home.view import Person, help_button, home_view, language_menu, try_again
+from bot.blocks.home.home_view import HomeUser, help_button, home_view, language_menu, try_again
 from bot.ports import View
 
 
@@ -17,7 +17,7 @@ def reading(listed: HomeList, context: RenderContext) -> View:
     return home_view([builders.section(context.say("Reading from WeChat…"))], listed)
 
 
-def refused(viewers: Sequence[str], person: Person, listed: HomeList, context: RenderContext) -> View:
+def refused(viewers: Sequence[str], person: HomeUser, listed: HomeList, context: RenderContext) -> View:
     """Refuse a person who may not read, and name those who may. Only this person sees it."""
     people = context.some([mentions.mention(one) for one in viewers], MOST_NAMED)
     for_people = context.say("It is for {people}.", people=people)
@@ -30,7 +30,7 @@ def refused(viewers: Sequence[str], person: Person, listed: HomeList, context: R
     return home_view(blocks, listed)
 
 
-def not_checked(person: Person, listed: HomeList, context: RenderContext) -> View:
+def not_checked(person: HomeUser, listed: HomeList, context: RenderContext) -> View:
     """Refuse a person while Slack does not answer who is in a group."""
     title, why, step = admission_not_checked_words(context)
     blocks = [

@@ -14,7 +14,7 @@ from bot.blocks.modals import known_account
 from bot.blocks.modals.result_parts import operation_modal, wanted_account
 from bot.blocks.names import name_of
 from bot.blocks.times import date
-from bot.operations.model import AccountFacts, Operation, OperationKind
+from bot.operations.operation import AccountFacts, Operation, OperationKind
 from bot.operations.refusals import was_gone
 from bot.ports import Block, View
 from bot.text import escape, id_of

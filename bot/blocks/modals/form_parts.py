@@ -9,12 +9,12 @@ from datetime import datetime
 from bot import view_metadata
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
-from bot.blocks.modals.errors import problem_text
+from bot.blocks.modals.field_error_texts import problem_text
 from bot.blocks.modals.inputs import text_input
-from bot.blocks.modals.view import callback_of, modal, title_of
+from bot.blocks.modals.modal_view import callback_of, modal, title_of
 from bot.blocks.times import date
 from bot.operations.fields import FORM_FIELDS, MAX_PREFIX, FieldError
-from bot.operations.model import OperationKind
+from bot.operations.operation import OperationKind
 from bot.ports import Block, View
 from bot.text import escape
 from bot.view_metadata import FormMetadata

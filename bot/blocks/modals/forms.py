@@ -15,7 +15,7 @@ from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.modals import known_account
 from bot.blocks.modals.form_parts import MAX_SUFFIX, Repetition, channel_sees, form, form_input
-from bot.operations.model import AccountFacts, OperationKind
+from bot.operations.operation import AccountFacts, OperationKind
 from bot.ports import View
 from bot.text import ACCOUNT, clean, escape, id_of, mrkdwn, units
 from bot.view_metadata import FormMetadata

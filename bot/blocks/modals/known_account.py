@@ -11,7 +11,7 @@ from bot.blocks.answers import account_rows
 from bot.blocks.answers.account_details import state_sentence
 from bot.blocks.context import RenderContext
 from bot.blocks.names import account_of, name_of
-from bot.operations.model import AccountFacts
+from bot.operations.operation import AccountFacts
 from bot.text import escape
 from wechat_kf import Invitation, KfAccount
 

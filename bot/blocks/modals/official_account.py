@@ -9,7 +9,7 @@ from bot import actions
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.inputs import ACTION_ID, text_input
-from bot.blocks.modals.view import modal
+from bot.blocks.modals.modal_view import modal
 from bot.ports import Block, View
 from bot.text import escape
 

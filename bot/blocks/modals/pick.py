@@ -13,13 +13,13 @@ from bot.blocks import builders
 from bot.blocks.channel.wording import next_step
 from bot.blocks.context import RenderContext
 from bot.blocks.modals import known_account
-from bot.blocks.modals.errors import problem_text, still_open
+from bot.blocks.modals.field_error_texts import problem_text, still_open
 from bot.blocks.modals.inputs import menu
-from bot.blocks.modals.view import callback_of, modal, title_of
+from bot.blocks.modals.modal_view import callback_of, modal, title_of
 from bot.blocks.names import account_of, name_of
 from bot.blocks.times import near
 from bot.operations.fields import FieldError, FieldProblem
-from bot.operations.model import MAX_ACCOUNTS, AccountFacts, OperationKind
+from bot.operations.operation import MAX_ACCOUNTS, AccountFacts, OperationKind
 from bot.operations.rules import INVITABLE
 from bot.ports import Block, View
 from bot.text import TYPED, mrkdwn

@@ -10,7 +10,7 @@ from bot.blocks.modals.form_parts import Repetition
 from bot.blocks.modals.forms import add_form, delete_form, invite_form, rename_form
 from bot.blocks.modals.result_parts import outcome_facts, wanted_account
 from bot.operations.fields import FieldError
-from bot.operations.model import AccountFacts, EndReason, Operation, OperationKind
+from bot.operations.operation import AccountFacts, EndReason, Operation, OperationKind
 from bot.ports import View
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.modals import known_account
-from bot.blocks.modals.view import callback_of, modal, title_of
+from bot.blocks.modals.modal_view import callback_of, modal, title_of
 from bot.blocks.names import account_of
 from bot.blocks.problems import explain_attempts
-from bot.operations.model import Operation, Outcome
+from bot.operations.operation import Operation, Outcome
 from bot.ports import Block, View
 from bot.text import ACCOUNT, escape, mrkdwn
 

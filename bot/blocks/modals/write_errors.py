@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
-from bot.blocks.modals.view import callback_of, modal, title_of
+from bot.blocks.modals.modal_view import callback_of, modal, title_of
 from bot.blocks.problems import Explanation, explain_refusal
-from bot.operations.model import Operation, OperationKind
+from bot.operations.operation import Operation, OperationKind
 from bot.operations.refusals import NO_RIGHT_CODES
 from bot.ports import View
 from wechat_kf.advice import Place

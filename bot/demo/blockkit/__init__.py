@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.demo.blockkit import markup, schema, views
+from bot.demo.blockkit import markup, schema, view_schema
 from bot.demo.blockkit.shapes import unique, units
 
 MAX_CONTENT = 10_000  # ours: Slack says msg_blocks_too_long somewhere above 13,000
@@ -68,13 +68,17 @@ def view_problems(view: Mapping[str, Any]) -> list[str]:
 
 def view_refusals(view: Mapping[str, Any]) -> list[str]:
     """List what Slack answers with `invalid_arguments`, or with `view_too_large`."""
-    return list(views.VIEW(view, "/view")) or too_large(view)
+    return list(view_schema.VIEW(view, "/view")) or too_large(view)
 
 
 def too_large(view: Mapping[str, Any]) -> list[str]:
     """Say that a view is too large for Slack, if it is."""
-    size = views.bytes_of(view)
-    return [f"/view: {size} bytes, more than {views.MAX_VIEW_BYTES}"] if size > views.MAX_VIEW_BYTES else []
+    size = view_schema.bytes_of(view)
+    return (
+        [f"/view: {size} bytes, more than {view_schema.MAX_VIEW_BYTES}"]
+        if size > view_schema.MAX_VIEW_BYTES
+        else []
+    )
 
 
 def view_flaws(view: Mapping[str, Any]) -> list[str]:

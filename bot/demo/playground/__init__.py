@@ -5,7 +5,7 @@
 | `run` | `python -m bot demo`: starts all of it, opens the browser, leaves nothing behind |
 | `sandbox` | the simulated WeChat, the Slack simulator and the bot, as one |
 | `desktop` | the browser and the time zone of this machine |
-| `clock` | the clock of the sandbox, which may run faster than real time |
+| `shared_clock` | the clock of the sandbox, which may run faster than real time |
 | `clocked_bot` | the process of the bot, on that clock |
 | `supervisor` | restarts the bot, as a host does |
 | `wechat_console` | what people do in WeChat, and what goes wrong there and at Slack |

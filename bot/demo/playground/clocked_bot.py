@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bot import environment
-from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.demo.playground.shared_clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.runtime.logs import configure
 from bot.serving import serve
 from bot.settings.values import Settings

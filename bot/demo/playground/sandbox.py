@@ -16,7 +16,6 @@ import aiohttp
 from aiohttp import web
 
 from bot.demo.playground import people, presets, public_address, serializers
-from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.installations import (
     CHANNELS,
     EVERY_ACCOUNT,
@@ -26,6 +25,7 @@ from bot.demo.playground.installations import (
 )
 from bot.demo.playground.platform_consents import PlatformConsents
 from bot.demo.playground.presets import PRESETS, Preset
+from bot.demo.playground.shared_clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.supervisor import Restart, Start, Supervisor
 from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry, delivery_name
 from bot.demo.playground.wechat_console import NONE, FaultySlack, WeChatConsole
@@ -34,7 +34,7 @@ from bot.demo.push_sender import EVENTS_PATH
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack_simulator import Channel, sent_messages
 from bot.demo.slack_simulator.http import application
-from bot.demo.slack_simulator.views import View, ViewChange
+from bot.demo.slack_simulator.open_views import View, ViewChange
 from bot.language import Language
 from bot.ports import utc_now
 from wechat_kf.simulator import World

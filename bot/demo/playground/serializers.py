@@ -9,8 +9,8 @@ from typing import Any
 from bot.alerting.episode import AccountStatus
 from bot.demo.playground.traffic import TrafficEntry
 from bot.demo.slack_simulator import elements
+from bot.demo.slack_simulator.open_views import View, Views
 from bot.demo.slack_simulator.state import Message
-from bot.demo.slack_simulator.views import View, Views
 from wechat_kf.simulator import World
 
 

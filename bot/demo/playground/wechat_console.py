@@ -15,8 +15,8 @@ from bot.demo.slack_simulator import (
     ratelimited,
     reply_lost,
 )
-from wechat_kf.simulator import Fault, FaultMode, Simulator, World, writes
-from wechat_kf.simulator.refusals import ERRMSGS, ErrcodeRefusal
+from wechat_kf.simulator import Fault, FaultMode, Simulator, World, seat_writes
+from wechat_kf.simulator.errcodes import ERRMSGS, ErrcodeRefusal
 from wechat_kf.writes import DELETE, PATHS
 
 LONGEST = timedelta(days=30)  # of an invitation
@@ -87,14 +87,14 @@ class WeChatConsole:
     def add(self, account: Simulator, name: str, nickname: str) -> None:
         kf_account = name if "@" in name else f"{name}@{account.suffix}"
         given = {"kf_account": kf_account, "nickname": nickname}
-        self._documented(lambda: writes.add(account, given, suffix=account.suffix))
+        self._documented(lambda: seat_writes.add(account, given, suffix=account.suffix))
 
     def invite(self, account: Simulator, key: str, invite_wx: str, left: timedelta, now: datetime) -> None:
         """Invite a user to an account; the invitation expires after `left`."""
         if not timedelta(0) < left <= LONGEST:
             raise CannotError("An invitation lasts from a second to 30 days.")
         self._documented(
-            lambda: writes.invite(
+            lambda: seat_writes.invite(
                 account,
                 {"kf_account": key, "invite_wx": invite_wx},
                 now,

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from bot.demo.slack_simulator import sent_messages
+from bot.demo.slack_simulator.open_views import Trigger
 from bot.demo.slack_simulator.sockets import Retry, Sockets
 from bot.demo.slack_simulator.state import Workspace
-from bot.demo.slack_simulator.views import Trigger
 
 
 class AppConnection(Workspace):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from bot.demo.slack_simulator.views import Trigger, Views
+from bot.demo.slack_simulator.open_views import Trigger, Views
 from bot.ports import Block, Clock
 
 # "posted" and "ephemeral" bring a new message, "edited" its next form, "deleted" its last.

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from bot.demo.slack_simulator import elements, fields, wire
+from bot.demo.slack_simulator import elements, view_state, wire
 from bot.demo.slack_simulator.state import Channel, Message, Organisation
 
 VERIFICATION_TOKEN = "verification-token"  # noqa: S105 - the deprecated kind, which no receiver should read
@@ -84,7 +84,7 @@ def click(
         "enterprise": {"id": organisation.id, "name": organisation.name} if organisation else None,
         "is_enterprise_install": False,
         "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
-        "state": {"values": fields.used(fields.state(elements.with_ids(message.blocks)), action)},
+        "state": {"values": view_state.used(view_state.state(elements.with_ids(message.blocks)), action)},
         "response_url": response_url,
         "actions": [action],
     }

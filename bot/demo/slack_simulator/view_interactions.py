@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from bot.demo.slack_simulator import elements, fields, submissions, view_payloads, web_api_methods
+from bot.demo.slack_simulator import elements, response_actions, view_payloads, view_state, web_api_methods
 from bot.demo.slack_simulator.events import Events
+from bot.demo.slack_simulator.open_views import TROUBLE, View
 from bot.demo.slack_simulator.refusal import Refusal
 from bot.demo.slack_simulator.sent_messages import Ack, Signature, Submission, ViewInvocation
-from bot.demo.slack_simulator.views import TROUBLE, View
 
 
 class ViewInteractions(Events):
@@ -78,7 +78,7 @@ class ViewInteractions(Events):
             LookupError: no modal is open, or it has no such field or option.
         """
         view = self.modal(user)
-        return self.views.fill(view, fields.filled(view.blocks, view.state, entries))
+        return self.views.fill(view, view_state.filled(view.blocks, view.state, entries))
 
     async def submit(
         self,
@@ -98,7 +98,7 @@ class ViewInteractions(Events):
         if "submit" not in self.modal(user).content:
             raise LookupError(f"nothing to submit in {self.modal(user).title!r}")
         view = self.fill_in(entries or {}, user=user)
-        if errors := fields.refusals(view.blocks, view.state):
+        if errors := view_state.refusals(view.blocks, view.state):
             self.views.refuse(view, errors)
             return Submission(None, None, errors, "")
         self.views.refuse(view, {})
@@ -108,7 +108,7 @@ class ViewInteractions(Events):
         failure = TROUBLE if ack.failure else ""
         if not failure:
             try:
-                submissions.answer(self, view, ack.body)
+                response_actions.answer(self, view, ack.body)
             except Refusal as refusal:
                 web_api_methods.answered(self, "view_submission", refusal)
                 failure = TROUBLE
@@ -151,7 +151,7 @@ class ViewInteractions(Events):
             option=option,
             ts=self.next_ts(),
         )
-        view = self.views.fill(view, fields.used(view.state, done))
+        view = self.views.fill(view, view_state.used(view.state, done))
         payload = view_payloads.click(self, view, done, trigger_id)
         return ViewInvocation(payload, await self._interact(payload, Signature(self.signing_secret)))
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from bot.demo import blockkit
 from bot.demo.slack_simulator import content, wire
+from bot.demo.slack_simulator.open_views import MAX_STACK, Trigger, View
 from bot.demo.slack_simulator.refusal import Refusal
 from bot.demo.slack_simulator.state import Workspace
-from bot.demo.slack_simulator.views import MAX_STACK, Trigger, View
 
 TRIGGER_LIFETIME = timedelta(seconds=3)
 MALFORMED_TRIGGER = "[ERROR] invalid `trigger_id` [json-pointer:/trigger_id]"

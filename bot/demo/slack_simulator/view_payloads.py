@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.demo.slack_simulator import wire
+from bot.demo.slack_simulator.open_views import View
 from bot.demo.slack_simulator.state import Workspace
 from bot.demo.slack_simulator.users import VERIFICATION_TOKEN
-from bot.demo.slack_simulator.views import View
 
 
 def click(slack: Workspace, view: View, action: Mapping[str, Any], trigger_id: str) -> dict[str, Any]:

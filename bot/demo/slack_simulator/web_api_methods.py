@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from bot.demo.slack_simulator import people, reading, user_groups, view_methods, writing
+from bot.demo.slack_simulator import reading, user_groups, user_lookup, view_methods, writing
 from bot.demo.slack_simulator.refusal import Refusal
 from bot.demo.slack_simulator.state import Workspace
 
@@ -59,7 +59,7 @@ METHODS: Mapping[str, Method] = {
     "views.publish": Method(view_methods.views_publish, frozenset({"hash", "user_id", "view"})),
     "views.push": Method(view_methods.views_push, frozenset({"trigger_id", "view"})),
     "views.update": Method(view_methods.views_update, frozenset({"external_id", "hash", "view", "view_id"})),
-    "users.info": Method(people.users_info, frozenset({"include_locale", "user"}), takes_json=False),
+    "users.info": Method(user_lookup.users_info, frozenset({"include_locale", "user"}), takes_json=False),
 }
 
 

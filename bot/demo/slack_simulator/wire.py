@@ -8,8 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.demo.slack_simulator import elements
+from bot.demo.slack_simulator.open_views import View
 from bot.demo.slack_simulator.state import TEAM_ID, Channel, Message, Organisation, Person, UserGroup
-from bot.demo.slack_simulator.views import View
 
 TEAM = {"id": TEAM_ID, "domain": "harbour"}
 APP_ID = "A0001"

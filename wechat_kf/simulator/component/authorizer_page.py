@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wechat_kf.simulator.component.grants import Grant
-from wechat_kf.simulator.refusals import ErrcodeRefusal
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 
 MOST = 500  # accounts in a page
 

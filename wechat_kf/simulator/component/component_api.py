@@ -14,9 +14,9 @@ from wechat_kf.simulator.component.grants import Grant
 from wechat_kf.simulator.component.profiles import Profile
 from wechat_kf.simulator.component.third_party_platform import ThirdPartyPlatform
 from wechat_kf.simulator.endpoint import Endpoint, decode
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.faults import RequestFault
 from wechat_kf.simulator.issuer import TOKEN_FORM, Issued, token_prefix
-from wechat_kf.simulator.refusals import ErrcodeRefusal
 
 SECRET_NAMES = {
     paths.START_PUSH: "component_secret",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from wechat_kf.simulator.component.overlapping_issuer import OverlappingIssuer
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.issuer import PREFIX_LENGTH, token_prefix
-from wechat_kf.simulator.refusals import ErrcodeRefusal
 
 COVERING_SETS = frozenset({1, 6, 19, 100, 101})  # each includes the customer-service calls
 CODE_LIFE = timedelta(hours=1)

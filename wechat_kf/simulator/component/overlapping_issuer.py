@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.issuer import Issued, Issuer
-from wechat_kf.simulator.refusals import ErrcodeRefusal
 
 
 class OverlappingIssuer(Issuer):

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 from wechat_kf.simulator.issuer import SHANGHAI
-from wechat_kf.simulator.refusals import ErrcodeRefusal
 
 OTHER_LIMIT = 500_000
 CLEARED_A_MONTH = 10

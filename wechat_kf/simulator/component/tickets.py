@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from wechat_kf.simulator.refusals import ErrcodeRefusal
+from wechat_kf.simulator.errcodes import ErrcodeRefusal
 
 EVERY = timedelta(minutes=10)
 LIFE = timedelta(hours=12)
