@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -93,11 +92,11 @@ class AlertLoops:
     async def _report_timers(self) -> None:
         async with self._store.begin() as tx:
             appids = await due.with_timers(tx, TIMER_PASS)
-        accounts = [one for one in self._own(appids) if not self._watching.is_polling(one.tenant.appid)]
-        if not accounts:
+        due_now = [appid for appid in self._own(appids) if not self._watching.is_polling(appid)]
+        if not due_now:
             return
         try:
-            await self._each(accounts, self._report_timers_of)
+            await self._each(map(self._fleet.accounts.__getitem__, due_now), self._report_timers_of)
         finally:
             self._delivering.wake()
 
@@ -113,10 +112,9 @@ class AlertLoops:
                 known.handler.changed()
 
     async def _deliver(self) -> float | None:
-        accounts = deque(await self._those(partial(due.to_deliver, channels=self._channels)))
         # Accounts that share a channel take turns: each begins once.
         self._round += 1
-        accounts.rotate(-self._round)
+        accounts = await self._those(partial(due.to_deliver, channels=self._channels), self._round)
         pauses = await self._each(accounts, self._post)
         pause = min(filter(None, pauses), default=None)
         if pause:
@@ -146,28 +144,40 @@ class AlertLoops:
     async def _prune_one(self, services: Services) -> float | None:
         return await services.pruner.step() if services.pruner else None
 
-    async def _those(self, query: Callable[[Tx], Awaitable[frozenset[str]]]) -> Sequence[Services]:
-        """Return the accounts that have something to do. A single account finds that out by its own step."""
+    async def _those(self, query: Callable[[Tx], Awaitable[frozenset[str]]], begin: int = 0) -> Iterable[Services]:
+        """Return the accounts that have something to do. A single account finds that out by its own step.
+
+        Args:
+            begin: the number of the account that comes first.
+        """
         if not self._fleet.is_several:
             return [self._fleet.first] if self._fleet.tenants else []
         async with self._store.begin() as tx:
-            return self._own(await query(tx))
+            appids = self._own(await query(tx))
+        first = begin % max(1, len(appids))
+        return map(self._fleet.accounts.__getitem__, [*appids[first:], *appids[:first]])
 
-    def _own(self, appids: frozenset[str]) -> list[Services]:
-        """Return those of the accounts that this process has."""
-        return [self._fleet.accounts[appid] for appid in sorted(appids & self._fleet.tenants.keys())]
+    def _own(self, appids: frozenset[str]) -> list[str]:
+        """Return the AppIDs of the accounts that this process has."""
+        return sorted(appids & self._fleet.tenants.keys())
 
-    async def _each(self, accounts: Sequence[Services], step: Callable[[Services], Awaitable[T]]) -> Sequence[T]:
-        """Take the step of each account, some at a time. An error of one is raised after the others' steps."""
-        slots = asyncio.Semaphore(SLOTS)
+    async def _each(self, accounts: Iterable[Services], step: Callable[[Services], Awaitable[T]]) -> Sequence[T]:
+        """Take the step of each account, some at a time. An error of one is raised after the others' steps.
 
-        async def take(services: Services) -> T:
-            async with slots:
+        Args:
+            accounts: makes the services of each when its turn comes: those of thousands would fill the memory.
+        """
+        turns, results, failures = iter(accounts), list[T](), list[Exception]()
+
+        async def take_turns() -> None:
+            for services in turns:
                 with services.in_log():
-                    return await step(services)
+                    try:
+                        results.append(await step(services))
+                    except Exception as exc:
+                        failures.append(exc)
 
-        results = await asyncio.gather(*map(take, accounts), return_exceptions=True)
-        for failed in results:
-            if isinstance(failed, BaseException):
-                raise failed
-        return [result for result in results if not isinstance(result, BaseException)]
+        await asyncio.gather(*(take_turns() for _ in range(SLOTS)))
+        if failures:
+            raise failures[0]
+        return results

@@ -9,23 +9,27 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import httpx
 import sqlalchemy as sa
 
+from bot.delivery.cycle import Delivery
 from bot.fleet import MOST_SERVICES, Fleet, build_fleet
-from bot.loops import AlertLoops
+from bot.loops import SLOTS, AlertLoops
+from bot.outbox.messages import MessageKind, NewMessage
 from bot.ports import Command, Message, Origin
 from bot.readiness import problems_of_several
 from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
-from bot.store import tenants
+from bot.store import outbox, tenants
 from bot.store.database import Store
 from bot.store.tables import poll_state
 from bot.store.tenants import StoredTenant
 from bot.tenant_router import TenantRouter
 from bot.tenants.tenant import Tenant, TenantOrigin
+from bot.wiring import Services
 from tests.running import CARE
 
 FEW, MANY = 50, 10_000
@@ -190,3 +194,27 @@ async def test_process_of_many_accounts_has_nothing_for_each_of_them(tmp_path):
     few, many = await cost_of(FEW, tmp_path), await cost_of(MANY, tmp_path)
     # Not equal: how often health is read depends on how long it takes.
     assert {name: more for name in few if (more := many[name] - few[name]) > MORE} == {}
+
+
+async def test_step_of_all_accounts_keeps_the_services_of_a_few(tmp_path, monkeypatch):
+    loaded, living, calls = fleet_of(MOST_SERVICES + 100, tmp_path), list[int](), count(1)
+
+    async def counted(_delivery: Delivery, _stopping: object) -> None:
+        if next(calls) % 100 == 0:
+            gc.collect()
+            living.append(sum(isinstance(one, Services) and one.shared is fleet.shared for one in gc.get_objects()))
+
+    monkeypatch.setattr(Delivery, "run", counted)
+    async with build_fleet(loaded[0].settings, loaded, role="web") as fleet:
+        store, health = fleet.shared.store, PeriodicTask("health", fleet.problems, 15)
+        assert store
+        await start(fleet, store)
+        async with store.begin() as tx:
+            for one in loaded:
+                alert = NewMessage(one.appid, MessageKind.ALERT, 1)
+                await outbox.enqueue(tx.of(one.appid, one.settings.slack_alert_channel), [alert], {}, tx.now)
+        router = TenantRouter(fleet, lambda: None, 1)
+        _, _, delivering, *_ = AlertLoops(fleet, store, router.interactions, health).tasks()
+        await delivering._step()
+    assert (next(calls), len(living)) == (len(loaded) + 1, 3)
+    assert max(living) <= MOST_SERVICES + SLOTS + 1

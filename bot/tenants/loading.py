@@ -94,7 +94,8 @@ def load_defined(
         tenant = _tenant(settings, by_appid.get(appid), appid, secret, slugs)
         tenants.append(tenant)
         slugs.add(tenant.slug)
-    return DefinedAccounts(settings, tuple(tenants), file)
+    # The tables of thousands of accounts would double the memory of a process.
+    return DefinedAccounts(settings, tuple(tenants), file._replace(entries=()))
 
 
 def with_stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool = True) -> Installation:
