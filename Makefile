@@ -18,7 +18,7 @@ LINES = $$($(BIN)/python -c 'import sys; print("tests/lines.toml" if sys.version
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
 	@echo "make check   format, lint, types, all tests without a process, a browser or a server: a minute"
-	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about nine minutes on two cores"
+	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about eight minutes on two cores"
 	@echo "make test-all  the same tests with every kill, all on PostgreSQL too, a soak, ten times as many examples, and branches"
 	@echo "make bench   measure, and write bench/RESULTS.md (three quarters of an hour)"
 	@echo "make fleet   10,000 accounts, with each queue backend, for MINUTES=10 each (FLEET=\"rows --accounts 500\")"

@@ -16,6 +16,9 @@ async def test_home_shows_the_board_of_the_person_who_looks_and_follows_its_menu
     await mei.opens("KF Home")
     home = mei.page.get_by_role("tabpanel", name="KF Home")
     await expect(home).to_contain_text("of 40 accounts need attention")
+    await expect(home).to_contain_text(
+        "Read from WeChat"
+    )  # which replaces the view, and what is chosen in it before
     await expect(mei.field).to_be_hidden()
     filters = home.get_by_role("combobox", name="Filter")
     await expect(filters.locator(":checked")).to_contain_text("Needs attention")
@@ -34,6 +37,7 @@ async def test_home_shows_the_board_of_the_person_who_looks_and_follows_its_menu
     await mei.page.get_by_label("You are:").select_option("Tom")
     await expect(home.get_by_role("button", name="Help")).to_be_visible()
     await expect(home.get_by_role("button", name="Add an account")).to_have_count(0)
+    await expect(home).to_contain_text("Read from WeChat")
 
     await home.get_by_role("combobox", name="Language").select_option("中文")
     await expect(home).to_contain_text("40 个账号中有")
