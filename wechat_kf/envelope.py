@@ -57,7 +57,7 @@ class MalformedPushError(ValueError):
 
 
 class RefusedPushError(ValueError):
-    """Signature, seal or what is sealed is not WeChat's for this platform. The text does not tell which."""
+    """Signature, seal or what is sealed is not WeChat's for this platform. The text does not say which."""
 
     def __init__(self) -> None:
         super().__init__("the push is not for this platform")

@@ -191,7 +191,7 @@ def start_page(
 
 
 def ending_page(language: Language, ending: Ending, name: str = "") -> OwnerPage:
-    """Return a page that tells how it ended. `name` is the account's, as its owner wrote it."""
+    """Return a page that says how it ended. `name` is the account's, as its owner wrote it."""
     words = _Words(language)
     shown = clean(name, NAME) or words.say("The account")
     title, sentence = _SENTENCES[ending]

@@ -48,7 +48,7 @@ def part_of(message: Message, account: CrashAccount, own_keys: Collection[str]) 
 
 
 def _is_settled(message: Message, account: CrashAccount) -> bool:
-    """Whether the part is a grey line. The words do not tell: an invitation that was replaced shows the new one."""
+    """Whether the part is a grey line. Its words do not show it: a replaced invitation shows the new one."""
     line = f"{FINE} *{account.name}* · "
     elements = [element for block in message.blocks for element in block.get("elements", ())]
     return any(str(element.get("text", "")).startswith(line) for element in elements)
