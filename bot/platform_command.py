@@ -17,7 +17,7 @@ from bot.platform.links import VALID, make_link
 from bot.platform.services import PlatformServices
 from bot.ports import Clock, utc_now
 from bot.settings.values import Settings
-from bot.store import platform_health, platform_rows
+from bot.store import platform_health, platform_rows, tenants
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_states import TenantState
 from bot.wiring import build_shared
@@ -60,7 +60,7 @@ async def _sync(platform: PlatformServices) -> int:
     if not was_read:
         return failed("Another process reads the list at this moment.")
     async with platform.store.begin() as tx:
-        numbers = await platform_health.accounts(tx, platform.appid)
+        numbers = await tenants.count(tx, platform_appid=platform.appid)
     print(_counted(numbers, tx.now))
     return 0
 
@@ -70,7 +70,7 @@ async def _status(platform: PlatformServices) -> int:
     async with platform.store.begin() as tx:
         row, now = await platform_rows.load(tx, platform.appid), tx.now
         health = await platform_health.load(tx, platform.appid)
-        numbers = await platform_health.accounts(tx, platform.appid)
+        numbers = await tenants.count(tx, platform_appid=platform.appid)
     token = await platform.stored.get(platform.appid, TokenKind.COMPONENT)
     fault = health.lasting.fault if health.lasting else health.fault
     lines = {

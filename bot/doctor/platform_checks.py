@@ -23,7 +23,7 @@ from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
 from bot.doctor.running import StoreOf
 from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError, sealing_key
 from bot.settings.values import Settings
-from bot.store import platform_health, platform_rows, sealed_secrets
+from bot.store import platform_health, platform_rows, sealed_secrets, tenants
 from bot.store.database import Tx
 from bot.store.inspection import is_absent
 from bot.store.platform_rows import PlatformRow
@@ -82,7 +82,7 @@ async def _read(store_of: StoreOf, settings: Settings) -> _Known | None:
     try:
         token = await StoredTokens(store, keys).get(appid, TokenKind.COMPONENT)
         async with store.begin() as tx:
-            numbers = await platform_health.accounts(tx, appid)
+            numbers = await tenants.count(tx, platform_appid=appid)
             return _Known(
                 await platform_rows.load(tx, appid),
                 tx.now,

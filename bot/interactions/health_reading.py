@@ -10,7 +10,16 @@ from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts, PlatformFacts, Receivers, SlackTrouble
-from bot.store import circuit_breaker_row, episodes, operation_rows, poll_state, processes, slack_state, stats
+from bot.store import (
+    circuit_breaker_row,
+    episodes,
+    operation_rows,
+    poll_state,
+    processes,
+    slack_state,
+    stats,
+    tenants,
+)
 from bot.store.database import Store, Tx
 from bot.store.operation_rows import InterfaceRefusal
 from bot.store.poll_state import PollState
@@ -64,7 +73,7 @@ async def _platform(tx: Tx, appid: str) -> PlatformFacts:
     from bot.store import platform_health  # only a platform needs it
 
     health = await platform_health.load(tx, appid)
-    return PlatformFacts(health.pushed_at, health.lasting, await platform_health.accounts(tx, appid))
+    return PlatformFacts(health.pushed_at, health.lasting, await tenants.count(tx, platform_appid=appid))
 
 
 def audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:

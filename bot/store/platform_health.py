@@ -10,9 +10,7 @@ from bot.alerting.incidents import ErrorDetails, Incident
 from bot.alerting.platform_faults import PlatformHealth
 from bot.store import incident_rows
 from bot.store.database import Tx, insert_new
-from bot.store.tables import platform, tenant
-from bot.store.tenants import PLATFORM
-from bot.tenant_states import TenantState
+from bot.store.tables import platform
 
 COLUMNS = ("fault", "fault_at", "pushed_at", "started_at", "rival_at", "incident")
 
@@ -39,17 +37,6 @@ async def record(tx: Tx, appid: str, before: Incident | None, after: Incident) -
     """Record the incident of a platform, in the rows of the account whose channel has its notice."""
     await tx.run(sa.update(platform).where(platform.c.appid == appid).values(incident=after.id))
     await incident_rows.record(tx, before, after)
-
-
-async def accounts(tx: Tx, appid: str) -> dict[TenantState, int]:
-    """Return how many accounts that authorise the platform are in each state."""
-    mine = (tenant.c.origin == PLATFORM, tenant.c.platform_appid == appid, tenant.c.removed_at.is_(None))
-    counted = sa.select(tenant.c.state, sa.func.count().label("number")).where(*mine).group_by(tenant.c.state)
-    numbers = dict.fromkeys(TenantState, 0)
-    for row in (await tx.run(counted)).mappings():
-        if row["state"] in TenantState:
-            numbers[TenantState(row["state"])] = row["number"]
-    return numbers
 
 
 def fault_of(stored: Mapping[str, object] | None) -> ErrorDetails | None:

@@ -129,9 +129,15 @@ async def slugs(tx: Tx, *, without: str = "") -> frozenset[str]:
     return frozenset((await tx.run(taken)).scalars())
 
 
-async def count(tx: Tx) -> dict[TenantState, int]:
-    """Return how many accounts there are in each state, without those that commands have removed."""
+async def count(tx: Tx, *, platform_appid: str = "") -> dict[TenantState, int]:
+    """Return how many accounts there are in each state, without those that commands have removed.
+
+    Args:
+        platform_appid: count only the accounts that authorise this platform.
+    """
     counted = sa.select(tenant.c.state, sa.func.count().label("number")).where(tenant.c.removed_at.is_(None))
+    if platform_appid:
+        counted = counted.where(tenant.c.origin == PLATFORM, tenant.c.platform_appid == platform_appid)
     numbers = dict.fromkeys(TenantState, 0)
     for row in (await tx.run(counted.group_by(tenant.c.state))).mappings():
         numbers[state_of(row)] += row["number"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.alerting.incidents import Incident
 from bot.alerting.platform_faults import on_check
 from bot.outbox.incident_messages import is_new, is_reported, notice, reply
-from bot.store import platform_health
+from bot.store import platform_health, tenants
 from bot.store.database import Store, Tx
 from bot.tenant_states import POLLED
 from bot.watcher.incident_reporting import CommonNotices
@@ -32,7 +32,7 @@ class PlatformIncidents:
                 await self._record(tx, health.incident, after)
 
     async def _record(self, tx: Tx, before: Incident | None, after: Incident) -> None:
-        numbers = await platform_health.accounts(tx, self._appid)
+        numbers = await tenants.count(tx, platform_appid=self._appid)
         payload = {"accounts": sum(numbers[state] for state in POLLED)}
         await platform_health.record(self._notices.rows(tx), self._appid, before, after)
         if is_new(before, after):
