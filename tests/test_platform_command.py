@@ -19,6 +19,7 @@ from bot.sealing import StoreKeys
 from bot.store import platform_rows
 from bot.tenant_states import TenantState
 from tests.authorizations import KEYS
+from tests.conftest import driver_threads, driver_threads_ended
 from tests.platforms import KIOSK, SHOP
 from tests.running import NOWHERE
 from tests.samples import MINUTE
@@ -152,8 +153,9 @@ async def test_command_needs_a_platform(place, capsys):
 
 async def test_store_that_cannot_be_opened_is_one_line(place, capsys, tmp_path):
     elsewhere = replace(place.settings, database_url=f"sqlite:///{tmp_path / 'no' / 'kf.db'}")
-    given = argparse.Namespace(action="status", evidence=False)
+    given, others = argparse.Namespace(action="status", evidence=False), driver_threads()
     assert await platform_command.run(given, elsewhere, place.clock) == 1
+    await driver_threads_ended(others)
     assert capsys.readouterr().err.startswith("The store cannot be used (")
 
 
