@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bot.store.database import Tx, insert_new
-from bot.store.tables import channel
+from bot.store.tables import Moment, channel
 
 WORKSPACE = "*"  # the row of all channels together
 GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
@@ -19,6 +19,18 @@ WORKSPACE_EDIT_GAP = timedelta(seconds=1.5)  # between edits: 40 a minute
 BURST = 10  # posts, or edits, that the workspace takes at once after a rest
 LONGEST_PAUSE = timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
+
+# Built once, as in `outbox`.
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Moment())
+_ID: sa.BindParameter[str] = sa.bindparam("channel")
+_UPDATE = sa.update(channel).where(channel.c.id == _ID)
+_SET_BY_WRONG_CLOCK = sa.or_(
+    channel.c.next_post_at > sa.bindparam("after_pause", type_=Moment()),
+    channel.c.paused_at > sa.bindparam("too_far", type_=Moment()),
+)
+_TAKE_TURN = _UPDATE.where(sa.or_(channel.c.next_post_at <= _NOW, _SET_BY_WRONG_CLOCK))
+_NEXT_POST = sa.select(channel.c.next_post_at).where(channel.c.id == _ID)
+_WORKSPACE_ROW = sa.select(channel).where(channel.c.id == WORKSPACE).with_for_update()
 
 
 class NotItsTurnError(Exception):
@@ -42,17 +54,14 @@ async def take_turn(tx: Tx, now: datetime) -> bool:
     Raises:
         NotItsTurnError: another post to the channel is too recent.
     """
-    set_by_wrong_clock = sa.or_(
-        channel.c.next_post_at > now + LONGEST_PAUSE, channel.c.paused_at > now + CLOCK_TOLERANCE
-    )
-    free = sa.or_(channel.c.next_post_at <= now, set_by_wrong_clock)
     values = {"next_post_at": now + GAP, "paused_at": now}
-    if (await tx.run(sa.update(channel).where(channel.c.id == tx.channel_id, free).values(**values))).rowcount:
+    moments = {"now": now, "after_pause": now + LONGEST_PAUSE, "too_far": now + CLOCK_TOLERANCE}
+    if (await tx.run(_TAKE_TURN, {"channel": tx.channel_id, **moments, **values})).rowcount:
         return True
     first = insert_new(tx, channel).values(id=tx.channel_id, **values)
     if (await tx.run(first.returning(channel.c.id))).first():
         return True
-    until = await tx.run(sa.select(channel.c.next_post_at).where(channel.c.id == tx.channel_id))
+    until = await tx.run(_NEXT_POST, {"channel": tx.channel_id})
     if until.scalar_one() <= now + GAP:
         raise NotItsTurnError
     return False
@@ -70,20 +79,19 @@ async def may_edit(tx: Tx, now: datetime) -> bool:
 
 async def _take_part(tx: Tx, column: str, now: datetime, gap: timedelta) -> bool:
     """Take a turn. After a rest several are free at once; then one after each gap."""
-    found = sa.select(channel.c[column]).where(channel.c.id == WORKSPACE).with_for_update()
-    row = (await tx.run(found)).first()
+    row = (await tx.run(_WORKSPACE_ROW)).mappings().first()
     if row is None:
         await tx.run(insert_new(tx, channel).values(**{"id": WORKSPACE, "next_post_at": now, column: now + gap}))
         return True
     latest = now + (BURST - 1) * gap
-    free_from: datetime = row[0] or now
+    free_from: datetime = row[column] or now
     if latest < free_from <= latest + CLOCK_TOLERANCE:
         return False
     since = free_from if now < free_from <= latest else now
-    await tx.run(sa.update(channel).where(channel.c.id == WORKSPACE).values({column: since + gap}))
+    await tx.run(_UPDATE, {"channel": WORKSPACE, column: since + gap})
     return True
 
 
 async def pause(tx: Tx, until: datetime) -> None:
     """Pause the queue of the channel: no message is claimed before `until`."""
-    await tx.run(sa.update(channel).where(channel.c.id == tx.channel_id).values(next_post_at=until))
+    await tx.run(_UPDATE, {"channel": tx.channel_id, "next_post_at": until})

@@ -28,7 +28,7 @@ from bot.operations.account_history import PastEpisode
 from bot.outbox.messages import MessageKind, MessageStatus, Parent
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import emitted_event, episode, message, poll_state
+from bot.store.tables import Moment, emitted_event, episode, message, poll_state
 from wechat_kf import KfAccount
 
 INVITATION = "invitation"
@@ -83,7 +83,17 @@ def _select_episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[An
     return sa.select(episode).where(episode.c.id.in_(ids))
 
 
-# The queries of each poll and of each answer are built once.
+def parents_of(ids: Sequence[str] | sa.BindParameter[str]) -> sa.Select[tuple[str]]:
+    """Select the parent messages that show these episodes, themselves or by a reply in their thread."""
+    carrier = message.alias("teller")
+    return (
+        sa.select(sa.func.coalesce(carrier.c.parent_id, carrier.c.id))
+        .join(emitted_event, emitted_event.c.message_id == carrier.c.id)
+        .where(emitted_event.c.episode_id.in_(ids))
+    )
+
+
+# The statements of each poll, of each answer and of each pass over the queue are built once.
 _IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _WITH_IDS = _select_episodes(_IDS)
 _EVENTS = sa.select(emitted_event).where(emitted_event.c.episode_id.in_(_IDS)).order_by(emitted_event.c.at)
@@ -100,23 +110,47 @@ _OWNED = _select_episodes(
         sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None)),
     )
 )
+# Not queried as pairs, for which SQLite uses no index.
+_PREVIOUS = _select_episodes(
+    _select_ids(
+        sa.not_(_one.c.is_latest),
+        _one.c.account_key.in_(sa.bindparam("keys", expanding=True)),
+        _one.c.invite_wx.in_(sa.bindparam("users", expanding=True)),
+    )
+)
+_WITH_DUE_TIMERS = _select_episodes(
+    _select_ids(_one.c.is_latest, _one.c.next_timer_at <= sa.bindparam("now", type_=Moment()))
+)
+_UPDATE = sa.update(episode).where(episode.c.id == sa.bindparam("saved_id"))
+_FORGET_DIGEST = (
+    sa.update(poll_state).where(poll_state.c.appid == sa.bindparam("of_appid")).values(rows_digest=None)
+)
+_PREDECESSORS = sa.select(episode.c.id).where(episode.c.successor_id.in_(_IDS))
+_REOPEN = published.reopening(parents_of(_IDS))
+_REQUEUE = outbox.requeuing(sa.select(emitted_event.c.message_id).where(emitted_event.c.episode_id.in_(_IDS)))
+_parent = message.alias("root")
+_PARENTS = (
+    sa.select(emitted_event.c.episode_id, _parent.c.id, _parent.c.kind, _parent.c.is_deleted)
+    .join(message, message.c.id == emitted_event.c.message_id)
+    .join(_parent, _parent.c.id == sa.func.coalesce(message.c.parent_id, message.c.id))
+    .where(emitted_event.c.episode_id.in_(_IDS), _parent.c.status != MessageStatus.DEAD)
+    # Later rows overwrite earlier ones, so the own alert must come last.
+    .order_by(sa.case((_parent.c.kind == MessageKind.ALERT, 1), else_=0), _parent.c.created_at)
+)
 
 
 async def previous(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
     """Return the earlier episodes of these pairs of account key and `invite_wx`."""
     if not pairs:
         return []
-    # Not queried as pairs, for which SQLite uses no index.
     keys, users = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
-    ids = _select_ids(sa.not_(_one.c.is_latest), _one.c.account_key.in_(keys), _one.c.invite_wx.in_(users))
-    return [
-        found for found in await _read(tx, _select_episodes(ids)) if (found.account_key, found.invite_wx) in pairs
-    ]
+    found = await _read(tx, _PREVIOUS, keys=keys, users=users)
+    return [one for one in found if (one.account_key, one.invite_wx) in pairs]
 
 
 async def with_due_timers(tx: Tx, now: datetime) -> list[Episode]:
     """Return the episodes whose timer is due."""
-    return await _read(tx, _select_episodes(_select_ids(_one.c.is_latest, _one.c.next_timer_at <= now)))
+    return await _read(tx, _WITH_DUE_TIMERS, now=now)
 
 
 async def snoozed(tx: Tx) -> list[Episode]:
@@ -151,7 +185,7 @@ async def of_account(tx: Tx, account_key: str, limit: int) -> list[PastEpisode]:
 async def record_emitted(tx: Tx, carriers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
     """Record emitted events, and the message of each; None if that message is not edited any more."""
     for (episode_id, event), message_id in carriers.items():
-        await tx.run(_emitted(episode_id, event, message_id, now))
+        await tx.run(sa.insert(emitted_event), _emitted(episode_id, event, message_id, now))
 
 
 async def get_many(tx: Tx, ids: Iterable[str], *, of_any: bool = False) -> dict[str, Episode]:
@@ -194,7 +228,7 @@ async def _predecessors(tx: Tx, ids: Collection[str]) -> list[str]:
     """Return the ids of the episodes that these replaced, and of those before them."""
     found, newest = list[str](), set(ids)
     while newest:
-        before = await tx.run(sa.select(episode.c.id).where(episode.c.successor_id.in_(list(newest))))
+        before = await tx.run(_PREDECESSORS, {"ids": list(newest)})
         newest = {row.id for row in before} - {*found, *ids}
         found += newest
     return found
@@ -235,18 +269,9 @@ def _episode(row: sa.RowMapping, emitted: Sequence[sa.RowMapping]) -> Episode:
 
 async def parents(tx: Tx, ids: Iterable[str]) -> dict[str, Parent]:
     """Return, by episode id, the parent message that shows it: its own alert, or the newest group message."""
-    parent = message.alias("root")
-    carrying = (
-        sa.select(emitted_event.c.episode_id, parent.c.id, parent.c.kind, parent.c.is_deleted)
-        .join(message, message.c.id == emitted_event.c.message_id)
-        .join(parent, parent.c.id == sa.func.coalesce(message.c.parent_id, message.c.id))
-        .where(emitted_event.c.episode_id.in_(list(ids)), parent.c.status != MessageStatus.DEAD)
-        # Later rows overwrite earlier ones, so the own alert must come last.
-        .order_by(sa.case((parent.c.kind == MessageKind.ALERT, 1), else_=0), parent.c.created_at)
-    )
     return {
         row.episode_id: Parent(id=row.id, kind=MessageKind(row.kind), is_deleted=row.is_deleted)
-        for row in await tx.run(carrying)
+        for row in await tx.run(_PARENTS, {"ids": list(ids)})
     }
 
 
@@ -267,7 +292,7 @@ async def save(
     """
     if changes:
         # The list with this digest fitted the old states.
-        await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(rows_digest=None))
+        await tx.run(_FORGET_DIGEST, {"of_appid": tx.appid})
     for change in changes:
         after = change.after
         values: dict[str, Any] = {name: getattr(after, name) for name in _COPIED}
@@ -275,29 +300,29 @@ async def save(
         values |= {"acked": _detail(after.acked), "snoozed": _detail(after.snoozed)}
         values["operated"] = _operated_json(after.operated)
         if change.before is None:
-            await tx.run(sa.insert(episode).values(**values, appid=tx.appid, kind=INVITATION))
+            await tx.run(sa.insert(episode), {**values, "appid": tx.appid, "kind": INVITATION})
         else:
-            await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
+            await tx.run(_UPDATE, {**values, "saved_id": after.id})
         for event in change.new_events:
-            await tx.run(_emitted(after.id, event, carriers.get((after.id, event)), now))
+            await tx.run(sa.insert(emitted_event), _emitted(after.id, event, carriers.get((after.id, event)), now))
     updated = [change.after.id for change in changes if change.before is not None]
+    if not updated:
+        return
     reopened = [one.after.id for one in changes if one.before and one.before.closed and not one.after.closed]
-    await published.reopen(tx, parents_of([*updated, *await _predecessors(tx, reopened)]))
+    await tx.run(_REOPEN, {"ids": [*updated, *await _predecessors(tx, reopened)]})
     # A message dropped as obsolete may be true again. If not, it is dropped again when it is claimed.
-    await outbox.requeue_dropped(
-        tx, sa.select(emitted_event.c.message_id).where(emitted_event.c.episode_id.in_(updated))
-    )
+    await tx.run(_REQUEUE, {"ids": updated})
 
 
-def _emitted(episode_id: str, event: AlertEvent, message_id: str | None, now: datetime) -> sa.Executable:
-    return sa.insert(emitted_event).values(
-        episode_id=episode_id,
-        kind=event.kind,
-        lead_seconds=int(event.lead.total_seconds()),
-        disposition=event.disposition,
-        at=now,
-        message_id=message_id,
-    )
+def _emitted(episode_id: str, event: AlertEvent, message_id: str | None, now: datetime) -> dict[str, object]:
+    return {
+        "episode_id": episode_id,
+        "kind": event.kind,
+        "lead_seconds": int(event.lead.total_seconds()),
+        "disposition": event.disposition,
+        "at": now,
+        "message_id": message_id,
+    }
 
 
 def _detail(action: UserAction | None) -> dict[str, Any] | None:
@@ -342,14 +367,4 @@ def _operated(stored: Mapping[str, Any] | None) -> Operated | None:
         datetime.fromtimestamp(stored["at"], UTC),
         stored["invite_wx"],
         OperationStage(stored["stage"]),
-    )
-
-
-def parents_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
-    """Select the parent messages that show these episodes, themselves or by a reply in their thread."""
-    carrier = message.alias("teller")
-    return (
-        sa.select(sa.func.coalesce(carrier.c.parent_id, carrier.c.id))
-        .join(emitted_event, emitted_event.c.message_id == carrier.c.id)
-        .where(emitted_event.c.episode_id.in_(ids))
     )

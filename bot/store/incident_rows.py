@@ -40,9 +40,9 @@ async def record(tx: Tx, before: Incident | None, after: Incident | None) -> Non
         return
     await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
     notice = sa.select(sa.func.coalesce(episode.c.notice_id, episode.c.id)).where(episode.c.id == after.id)
-    await published.reopen(tx, notice)
+    await tx.run(published.reopening(notice))
     if after.resolved_at is None:
-        await outbox.requeue_dropped(tx, notice)
+        await tx.run(outbox.requeuing(notice))
 
 
 async def is_clock_reported(tx: Tx) -> bool:
@@ -117,8 +117,8 @@ async def notice_to_join(tx: Tx, incident: Incident, now: datetime) -> str | Non
 async def join(tx: Tx, incident: Incident, notice_id: str) -> None:
     """Let a notice of another account report this incident, too."""
     await tx.run(sa.update(episode).where(episode.c.id == incident.id).values(notice_id=notice_id))
-    await published.reopen(tx, [notice_id])
-    await outbox.requeue_dropped(tx, [notice_id])
+    await tx.run(published.reopening([notice_id]))
+    await tx.run(outbox.requeuing([notice_id]))
 
 
 async def notice_of(tx: Tx, incident: Incident) -> str:

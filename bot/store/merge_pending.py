@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -31,7 +32,15 @@ from bot.store.database import Tx
 from bot.store.outbox import rows_of
 from bot.store.tables import emitted_event, message
 
-ALERT_OR_BROADCAST = sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast)
+# A group message of another account may be about several. Built once, as in `outbox`.
+_MINE = sa.or_(
+    message.c.appid == sa.bindparam("appid"),
+    sa.and_(message.c.target == sa.bindparam("channel"), message.c.kind.in_(GROUPED)),
+)
+_UNSENT = sa.select(message).where(_MINE, message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING)))
+_ALERTS_AND_BROADCASTS = _UNSENT.where(sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast))
+_GROUPS = _UNSENT.where(message.c.kind.in_(GROUPED))
+_DIGESTS = _UNSENT.where(message.c.kind == MessageKind.DIGEST)
 
 
 async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str]) -> None:
@@ -44,12 +53,12 @@ async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str
         row_id = row_ids[new.id]
         if new.kind in GROUPED:
             group = await outbox.get(tx, row_id)
-            for row in await _unsent(tx, ALERT_OR_BROADCAST, new.episode_ids):
+            for row in await _unsent(tx, _ALERTS_AND_BROADCASTS, new.episode_ids):
                 if group and row.parent_id != group.id:
                     await outbox.update(tx, row.id, payload=link_to(row, group.id, group.post_attempts))
         elif new.kind is MessageKind.ALERT or new.broadcast:
             alert = await outbox.get(tx, row_id)
-            for one in await _unsent(tx, message.c.kind.in_(GROUPED), new.episode_ids):
+            for one in await _unsent(tx, _GROUPS, new.episode_ids):
                 if alert and one.id != new.parent_id:
                     await outbox.update(tx, alert.id, payload=link_to(alert, one.id, one.post_attempts))
 
@@ -57,10 +66,9 @@ async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str
 async def rivals_of(tx: Tx, row: OutboxRow) -> Rivals:
     """Read the messages that may report the events of a claimed one, and lock the one that it is linked to."""
     link = row.payload.get(LINK)
-    groups = message.c.kind.in_(GROUPED)
     return Rivals(
         linked=await outbox.get(tx, link["root"], lock=True) if link else None,
-        groups=await _unsent(tx, groups, row.episode_ids) if may_be_postponed(row) else (),
+        groups=await _unsent(tx, _GROUPS, row.episode_ids) if may_be_postponed(row) else (),
     )
 
 
@@ -129,7 +137,7 @@ async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
 
 
 async def _pending_digests(tx: Tx, row: OutboxRow) -> list[OutboxRow]:
-    found = await _unsent(tx, message.c.kind == MessageKind.DIGEST, row.episode_ids)
+    found = await _unsent(tx, _DIGESTS, row.episode_ids)
     return [one for one in found if one.status is MessageStatus.PENDING]
 
 
@@ -155,18 +163,14 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
                 else {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
             )
             await outbox.update(tx, reply.id, **values)
-    for alert in await _unsent(tx, ALERT_OR_BROADCAST, one.episode_ids):
+    for alert in await _unsent(tx, _ALERTS_AND_BROADCASTS, one.episode_ids):
         if alert.parent_id != row.id:
             await outbox.update(tx, alert.id, payload=link_to(alert, row.id, before))
     return one
 
 
-async def _unsent(tx: Tx, kind: sa.ColumnElement[bool], episode_ids: Sequence[str]) -> list[OutboxRow]:
-    """Read the messages of a kind that are pending or being posted and show one of these episodes."""
-    unsent = message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING))
-    # A group message of another account may be about several.
-    of_others = sa.and_(message.c.target == tx.channel_id, message.c.kind.in_(GROUPED))
-    mine = sa.or_(message.c.appid == tx.appid, of_others)
-    found = await tx.run(sa.select(message).where(mine, unsent, kind))
+async def _unsent(tx: Tx, statement: sa.Select[Any], episode_ids: Sequence[str]) -> list[OutboxRow]:
+    """Read the messages that one of the statements above selects, and that show one of these episodes."""
+    found = await tx.run(statement, {"appid": tx.appid, "channel": tx.channel_id})
     rows = rows_of(tx, found.mappings())
     return [row for row in rows if not set(episode_ids).isdisjoint(row.episode_ids)]

@@ -22,7 +22,7 @@ from bot.operations.operation import (
 )
 from bot.store.database import Tx, UnreadableRow
 from bot.store.episodes import sanitize_text
-from bot.store.tables import operation, poll_state
+from bot.store.tables import Moment, operation, poll_state
 
 _IN_PROGRESS = operation.c.state.in_((OperationState.OPEN, OperationState.UNSURE))
 # One that did not happen keeps a lease until a modal shows it or a message reports it.
@@ -30,6 +30,18 @@ _NOT_REPORTED = sa.and_(
     operation.c.state.in_((OperationState.REFUSED, OperationState.FAILED)), operation.c.lease_until.is_not(None)
 )
 UNFINISHED = sa.or_(_IN_PROGRESS, _NOT_REPORTED)
+# Built once, as in `outbox`.
+_LEASE_UNTIL = operation.c.lease_until
+_DUE = (
+    sa.select(operation)
+    .where(operation.c.appid == sa.bindparam("appid"), UNFINISHED)
+    .where(sa.or_(_LEASE_UNTIL.is_(None), sa.bindparam("now", type_=Moment()) >= _LEASE_UNTIL))
+    .order_by(_LEASE_UNTIL)
+)
+_REFUSALS = sa.select(
+    poll_state.c.appid, poll_state.c.operation_refused_at, poll_state.c.operation_refused_family
+).where(poll_state.c.operation_refused_at > sa.bindparam("since", type_=Moment()))
+_REFUSALS_OF = _REFUSALS.where(poll_state.c.appid == sa.bindparam("appid"))
 
 
 class Inserted(NamedTuple):
@@ -54,7 +66,7 @@ async def insert(tx: Tx, new: Operation) -> Inserted:
     """
     try:
         async with tx.savepoint():
-            await tx.run(sa.insert(operation).values(appid=tx.appid, **_values(new)))
+            await tx.run(sa.insert(operation), {"appid": tx.appid, **_values(new)})
     except IntegrityError:
         if same := await of_submission(tx, new.submission):
             return Inserted(False, same_submission=same)
@@ -115,12 +127,7 @@ async def claim_due(tx: Tx, now: datetime, lease_until: datetime) -> Operation |
 
     `tx.unreadable` gets the unreadable ones, which do not keep the others from being claimed.
     """
-    is_over = sa.or_(operation.c.lease_until.is_(None), operation.c.lease_until <= now)
-    due = await tx.run(
-        sa.select(operation)
-        .where(operation.c.appid == tx.appid, UNFINISHED, is_over)
-        .order_by(operation.c.lease_until)
-    )
+    due = await tx.run(_DUE, {"appid": tx.appid, "now": now})
     found = next(_readable(tx, due.mappings()), None)
     if found is None:
         return None
@@ -191,18 +198,17 @@ async def clear_refusal(tx: Tx, family: str) -> None:
 
 async def refusal(tx: Tx, kind: OperationKind | None = None) -> InterfaceRefusal | None:
     """Return WeChat's refusal of any operation, or of the family of `kind`, while it counts; None without one."""
-    found = (await _refusals(tx, poll_state.c.appid == tx.appid)).get(tx.appid)
+    found = (await _refusals(tx, _REFUSALS_OF, appid=tx.appid)).get(tx.appid)
     return found if found and (kind is None or kind.family == found.family) else None
 
 
 async def refusals(tx: Tx) -> Mapping[str, InterfaceRefusal]:
     """Return WeChat's refusals of operations that count, by AppID, of all accounts."""
-    return await _refusals(tx, sa.true())
+    return await _refusals(tx, _REFUSALS)
 
 
-async def _refusals(tx: Tx, which: sa.ColumnElement[bool]) -> dict[str, InterfaceRefusal]:
-    at, family = poll_state.c.operation_refused_at, poll_state.c.operation_refused_family
-    rows = await tx.run(sa.select(poll_state.c.appid, at, family).where(which, at > tx.now - REFUSAL_STAYS))
+async def _refusals(tx: Tx, statement: sa.Select[Any], **parameters: str) -> dict[str, InterfaceRefusal]:
+    rows = await tx.run(statement, {"since": tx.now - REFUSAL_STAYS, **parameters})
     return {
         row.appid: InterfaceRefusal(row.operation_refused_family or "", row.operation_refused_at) for row in rows
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -20,10 +21,26 @@ from bot.store import channels, slack_state
 from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx, UnreadableRow
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.tables import message
+from bot.store.tables import Moment, message
 
 LOOKUP_DIVISOR = 4  # the first lookup of an unknown outcome comes a fourth of the lease after the lease ends
 Ids = Sequence[str] | sa.Select[tuple[str]]
+
+# Built once: to build and hash the statements each time took a quarter of the CPU time of polls and deliveries.
+_ID: sa.BindParameter[str] = sa.bindparam("message_id")
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Moment())
+_TOO_FAR: sa.BindParameter[datetime] = sa.bindparam("too_far", type_=Moment())  # a time set by a wrong clock
+_WITH_ID = sa.select(message).where(message.c.id == _ID)
+_LOCKED = _WITH_ID.with_for_update()
+_UPDATE = sa.update(message).where(message.c.id == _ID)
+_OF_ATTEMPT = message.c.attempt == sa.bindparam("of_attempt")
+_UPDATE_CLAIMED = _UPDATE.where(_OF_ATTEMPT, message.c.status == MessageStatus.SENDING)
+_POST_ATTEMPTS = sa.select(message.c.post_attempts).where(message.c.id == _ID)
+_PENDING_QUIET_SUMMARIES = sa.select(message).where(
+    message.c.appid == sa.bindparam("appid"),
+    message.c.kind == MessageKind.QUIET_SUMMARY,
+    message.c.status == MessageStatus.PENDING,
+)
 
 
 async def enqueue(
@@ -53,22 +70,23 @@ async def enqueue(
             row_ids[new.id] = pending.id
             continue
         await tx.run(
-            sa.insert(message).values(
-                id=new.id,
-                appid=tx.appid,
-                kind=new.kind,
-                priority=new.priority,
-                episode_ids=list(new.episode_ids),
-                event_keys=list(events),
-                payload={**new.payload, **await _parent_attempts_payload(tx, new)},
-                parent_id=new.parent_id,
-                broadcast=new.broadcast,
-                breakthrough=new.breakthrough,
-                status=MessageStatus.PENDING,
-                target=tx.channel_id,
-                created_at=now + timedelta(microseconds=position),  # keeps their order inside a priority
-                not_before=now + delays.get(new.id, timedelta(0)),
-            )
+            sa.insert(message),
+            {
+                "id": new.id,
+                "appid": tx.appid,
+                "kind": new.kind,
+                "priority": new.priority,
+                "episode_ids": list(new.episode_ids),
+                "event_keys": list(events),
+                "payload": {**new.payload, **await _parent_attempts_payload(tx, new)},
+                "parent_id": new.parent_id,
+                "broadcast": new.broadcast,
+                "breakthrough": new.breakthrough,
+                "status": MessageStatus.PENDING,
+                "target": tx.channel_id,
+                "created_at": now + timedelta(microseconds=position),  # keeps their order inside a priority
+                "not_before": now + delays.get(new.id, timedelta(0)),
+            },
         )
         await _bring_parent_forward(tx, new, events, now)
     return row_ids
@@ -82,26 +100,21 @@ async def _bring_parent_forward(tx: Tx, new: NewMessage, events: Sequence[str], 
 
 async def _pending_quiet_summary(tx: Tx, new: NewMessage) -> OutboxRow | None:
     """Return the pending summary of the same quiet hours."""
-    query = sa.select(message).where(
-        message.c.appid == tx.appid,
-        message.c.kind == MessageKind.QUIET_SUMMARY,
-        message.c.status == MessageStatus.PENDING,
-    )
-    rows = rows_of(tx, (await tx.run(query)).mappings())
+    rows = rows_of(tx, (await tx.run(_PENDING_QUIET_SUMMARIES, {"appid": tx.appid})).mappings())
     return next((row for row in rows if row.payload["ends"] == new.payload["ends"]), None)
 
 
-async def requeue_dropped(tx: Tx, ids: Ids) -> None:
-    """Requeue these messages, and the member lists in their threads, if they were dropped as obsolete or failed."""
+def requeuing(ids: Ids) -> sa.Update:
+    """Build the update that requeues these messages, and the member lists in their threads.
+
+    It changes those only that were dropped as obsolete or failed.
+    """
     lists = sa.and_(message.c.parent_id.in_(ids), message.c.kind == MessageKind.MEMBER_LIST)
     dropped = sa.and_(
         message.c.status == MessageStatus.DEAD, message.c.reason.in_((DropReason.OBSOLETE, DropReason.FAILED))
     )
-    await tx.run(
-        sa.update(message)
-        .where(sa.or_(message.c.id.in_(ids), lists), dropped)
-        .values(status=MessageStatus.PENDING, reason=None)
-    )
+    requeued = sa.update(message).where(sa.or_(message.c.id.in_(ids), lists), dropped)
+    return requeued.values(status=MessageStatus.PENDING, reason=None)
 
 
 async def claim(
@@ -125,61 +138,79 @@ async def claim(
         RowFaultError: the message cannot be claimed; it stays pending.
         NotItsTurnError: a message is due, but another one has just been posted. Nothing may be kept.
     """
-    parent = message.alias("parent")
-    # As text: a damaged payload would end the query, and with it all other messages.
-    is_common = sa.cast(message.c.payload, sa.Text).contains(f'"{COMMON}": true')
-    stays = sa.or_(message.c.kind == MessageKind.NOTICE, is_common)
-    own = sa.func.coalesce(parent.c.channel_id, sa.literal(tx.channel_id))
-    target = sa.case((stays, message.c.target), else_=own)
-    due = sa.or_(
-        message.c.not_before <= now,
-        message.c.created_at > now + CLOCK_TOLERANCE,
-        message.c.started_at > now + CLOCK_TOLERANCE,
-    )
-    ready = sa.and_(message.c.status == MessageStatus.PENDING, due)
-    if breakthrough_only:
-        ready = sa.and_(ready, message.c.breakthrough)
-    candidate = (
-        sa.select(message.c.id, message.c.attempt, target.label("target"))
-        .outerjoin(parent, parent.c.id == message.c.parent_id)
-        .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
-        .where(sa.or_(message.c.parent_id.is_(None), parent.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
-        .order_by(message.c.priority, message.c.created_at, message.c.id)
-        .limit(1)
-    )
     paused: list[str] = []
-    while found := (await tx.run(candidate.where(target.not_in(paused)))).first():
+    at = {"now": now, "too_far": now + CLOCK_TOLERANCE}
+    queue = {"appid": tx.appid, "channel": tx.channel_id, "without": list(without), "paused": paused, **at}
+    while found := (await tx.run(_next_message(breakthrough_only), queue)).first():
         if await channels.take_turn(tx.of(tx.appid, found.target), now):
             break
         paused.append(found.target)  # what goes to another channel need not wait for it
     else:
         return None
-    claiming = (
-        sa.update(message)
-        .where(message.c.id == found.id, message.c.attempt == found.attempt, ready)
-        .values(
-            status=MessageStatus.SENDING,
-            target=found.target,
-            attempt=message.c.attempt + 1,
-            post_attempts=message.c.post_attempts + 1,
-            started_at=now,
-            lease_until=now + lease,
-            posting_lease_until=now + lease,
-            failed_lookups=0,
-            next_lookup_at=now + lease + lease / LOOKUP_DIVISOR,
-        )
+    leased = {"lease_end": now + lease, "lookup_at": now + lease + lease / LOOKUP_DIVISOR}
+    return await taken(
+        tx, found.id, _claim(breakthrough_only), {"of_attempt": found.attempt, "into": found.target, **at, **leased}
     )
-    return await taken(tx, found.id, claiming)
 
 
-async def taken(tx: Tx, message_id: str, claiming: sa.Update) -> OutboxRow | None:
-    """Claim one message by an update. Return None if another process was faster.
+@cache
+def _is_ready(breakthrough_only: bool) -> sa.ColumnElement[bool]:
+    due = sa.or_(message.c.not_before <= _NOW, message.c.created_at > _TOO_FAR, message.c.started_at > _TOO_FAR)
+    return sa.and_(
+        message.c.status == MessageStatus.PENDING, due, *([message.c.breakthrough] if breakthrough_only else [])
+    )
+
+
+@cache
+def _next_message(breakthrough_only: bool) -> sa.Select[tuple[str, int, str]]:
+    parent = message.alias("parent")
+    # As text: a damaged payload would end the query, and with it all other messages.
+    is_common = sa.cast(message.c.payload, sa.Text).contains(f'"{COMMON}": true')
+    stays = sa.or_(message.c.kind == MessageKind.NOTICE, is_common)
+    own = sa.func.coalesce(parent.c.channel_id, sa.bindparam("channel", type_=sa.Text))
+    target = sa.case((stays, message.c.target), else_=own)
+    return (
+        sa.select(message.c.id, message.c.attempt, target.label("target"))
+        .outerjoin(parent, parent.c.id == message.c.parent_id)
+        .where(message.c.appid == sa.bindparam("appid"), _is_ready(breakthrough_only))
+        .where(message.c.id.not_in(sa.bindparam("without", expanding=True)))
+        .where(target.not_in(sa.bindparam("paused", expanding=True)))
+        .where(sa.or_(message.c.parent_id.is_(None), parent.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
+        .order_by(message.c.priority, message.c.created_at, message.c.id)
+        .limit(1)
+    )
+
+
+@cache
+def _claim(breakthrough_only: bool) -> sa.UpdateBase:
+    lease_end: sa.BindParameter[datetime] = sa.bindparam("lease_end", type_=Moment())
+    claimed = {
+        "status": MessageStatus.SENDING,
+        "target": sa.bindparam("into", type_=sa.Text),
+        "attempt": message.c.attempt + 1,
+        "post_attempts": message.c.post_attempts + 1,
+        "started_at": _NOW,
+        "lease_until": lease_end,
+        "posting_lease_until": lease_end,
+        "failed_lookups": 0,
+        "next_lookup_at": sa.bindparam("lookup_at", type_=Moment()),
+    }
+    return _UPDATE.where(_OF_ATTEMPT, _is_ready(breakthrough_only)).values(**claimed).returning(*message.c)
+
+
+async def taken(
+    tx: Tx, message_id: str, claiming: sa.UpdateBase, parameters: Mapping[str, object]
+) -> OutboxRow | None:
+    """Claim the message `message_id` by an update. Return None if another process was faster.
+
+    Args:
+        claiming: returns the row; its parameters are `message_id` and these.
 
     Raises:
         RowFaultError: the database refuses the update, or this release cannot read the row.
     """
     try:
-        claimed = (await tx.run(claiming.returning(*message.c))).mappings().first()
+        claimed = (await tx.run(claiming, {"message_id": message_id, **parameters})).mappings().first()
         return row_of(claimed) if claimed else None
     except Exception as exc:
         if is_row_fault(exc):
@@ -247,27 +278,26 @@ async def has_sent_since(tx: Tx, message_id: str) -> bool:
 
 async def complete_attempt(tx: Tx, row: OutboxRow, **values: Any) -> bool:
     """Record the outcome of an attempt. Return False if another process has claimed the row since."""
-    mine = sa.and_(
-        message.c.id == row.id, message.c.attempt == row.attempt, message.c.status == MessageStatus.SENDING
-    )
-    return (await tx.run(sa.update(message).where(mine).values(**values))).rowcount == 1
+    mine = {"message_id": row.id, "of_attempt": row.attempt}
+    return (await tx.run(_UPDATE_CLAIMED, {**mine, **values})).rowcount == 1
 
 
 async def update(tx: Tx, message_id: str, **values: Any) -> None:
     """Change a row, whether it is claimed or not."""
-    await tx.run(sa.update(message).where(message.c.id == message_id).values(**values))
+    await tx.run(_UPDATE, {"message_id": message_id, **values})
 
 
 async def get(tx: Tx, message_id: str, *, lock: bool = False) -> OutboxRow | None:
     """Read one row. `lock` keeps other transactions from changing it before this one ends."""
-    query = sa.select(message).where(message.c.id == message_id)
-    found = (await tx.run(query.with_for_update() if lock else query)).mappings().first()
+    found = (await tx.run(_LOCKED if lock else _WITH_ID, {"message_id": message_id})).mappings().first()
     return row_of(found) if found else None
 
 
 async def _parent_attempts_payload(tx: Tx, new: NewMessage) -> dict[str, int]:
     """Return the payload that keeps how often the parent was attempted; a later attempt shows the reply's event."""
-    found = await tx.run(sa.select(message.c.post_attempts).where(message.c.id == new.parent_id))
+    if new.parent_id is None:
+        return {}
+    found = await tx.run(_POST_ATTEMPTS, {"message_id": new.parent_id})
     return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
 
 

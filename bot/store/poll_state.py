@@ -14,9 +14,18 @@ from bot.alerting.incidents import ClockSkew, Incident, PollHealth
 from bot.store import incident_rows
 from bot.store.conditions import among
 from bot.store.database import Tx
-from bot.store.tables import poll_state
+from bot.store.tables import Moment, poll_state
 
 SOME = 100  # accounts; more names in a statement cost more than these rows
+_APPID: sa.BindParameter[str] = sa.bindparam("of_appid")
+_ROW = sa.select(poll_state).where(poll_state.c.appid == _APPID)
+_LOCKED = _ROW.with_for_update()
+_UPDATE = sa.update(poll_state).where(poll_state.c.appid == _APPID)
+_BEGAN, _NOW, _PLANNED = (sa.bindparam(f"at_{name}", type_=Moment()) for name in ("began", "now", "planned"))
+_REQUESTED = poll_state.c.requested_at
+_SCHEDULE = _UPDATE.values(  # a request of the future was recorded by a wrong clock
+    next_poll_at=sa.case((sa.and_(_REQUESTED > _BEGAN, _REQUESTED <= _NOW), _REQUESTED), else_=_PLANNED)
+)
 
 
 class FailingRow(NamedTuple):
@@ -52,16 +61,17 @@ async def schedule_poll(
         wait: the interval until then, if it changes.
         began: when the last poll began: a poll that was requested later comes at once.
     """
-    await _record(tx, **_planned(tx.now, when, wait, began))
+    await _schedule(tx, {"poll_wait": int(wait.total_seconds())} if wait else {}, when, began, tx.now)
 
 
-def _planned(now: datetime, when: datetime, wait: timedelta | None, began: datetime | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"next_poll_at": when, "due_at": None}
-    if began:
-        requested = poll_state.c.requested_at
-        again = sa.and_(requested > began, requested <= now)  # one of the future was recorded by a wrong clock
-        values["next_poll_at"] = sa.case((again, requested), else_=when)
-    return values | ({"poll_wait": int(wait.total_seconds())} if wait else {})
+async def _schedule(
+    tx: Tx, values: Mapping[str, Any], when: datetime, began: datetime | None, now: datetime
+) -> None:
+    if began is None:
+        await _record(tx, next_poll_at=when, due_at=None, **values)
+        return
+    moments = {"at_began": began, "at_now": now, "at_planned": when}
+    await tx.run(_SCHEDULE, {"of_appid": tx.appid, **moments, "due_at": None, **values})
 
 
 async def poll_now(tx: Tx, now: datetime, *, always: bool = False) -> bool:
@@ -95,8 +105,7 @@ async def any_unpolled(tx: Tx, appids: Collection[str]) -> bool:
 
 async def load(tx: Tx, *, lock: bool = False) -> PollState:
     """Read the row. `lock` makes other processes wait with their decisions until this transaction ends."""
-    query = sa.select(poll_state).where(poll_state.c.appid == tx.appid)
-    row = (await tx.run(query.with_for_update() if lock else query)).mappings().one()
+    row = (await tx.run(_LOCKED if lock else _ROW, {"of_appid": tx.appid})).mappings().one()
     incidents = [one for one in (row["incident"], row["clock_incident"]) if one]
     return state_of(row, await incident_rows.load_many(tx, incidents))
 
@@ -159,29 +168,25 @@ async def record_read(
         rows_digest: of the list, if its evaluation changed nothing: nor will that of the same list.
         idle: nothing is expected to change soon.
     """
-    await tx.run(
-        sa.update(poll_state)
-        .where(poll_state.c.appid == tx.appid)
-        .values(
-            watching_since=known.watching_since or began,
-            last_read_at=began,
-            polled_at=now,
-            accounts=accounts,
-            empty_polls=empty_polls,
-            rows_digest=rows_digest,
-            evaluated_at=began if rows_digest else None,
-            idle=idle,
-            **(_planned(now, now + wait, wait, began) if wait else {}),
-        )
-    )
+    values = {
+        "watching_since": known.watching_since or began,
+        "last_read_at": began,
+        "polled_at": now,
+        "accounts": accounts,
+        "empty_polls": empty_polls,
+        "rows_digest": rows_digest,
+        "evaluated_at": began if rows_digest else None,
+        "idle": idle,
+    }
+    await _record_poll(tx, values, began, now, wait)
 
 
 async def record_empty(
     tx: Tx, empty_polls: int, *, began: datetime, now: datetime, wait: timedelta | None = None
 ) -> None:
     """Record an empty list after a full one, which is not accepted yet, and schedule the next poll after `wait`."""
-    planned = _planned(now, now + wait, wait, began) if wait else {}
-    await _record(tx, empty_polls=empty_polls, polled_at=now, rows_digest=None, **planned)
+    values = {"empty_polls": empty_polls, "polled_at": now, "rows_digest": None}
+    await _record_poll(tx, values, began, now, wait)
 
 
 async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
@@ -208,5 +213,15 @@ async def record_clock(tx: Tx, before: ClockSkew, after: ClockSkew) -> None:
     await incident_rows.record(tx, before.incident, current)
 
 
+async def _record_poll(
+    tx: Tx, values: Mapping[str, Any], began: datetime, now: datetime, wait: timedelta | None
+) -> None:
+    """Record a poll, and schedule the next one after `wait`; without it, the schedule stays."""
+    if wait is None:
+        await _record(tx, **values)
+    else:
+        await _schedule(tx, {**values, "poll_wait": int(wait.total_seconds())}, now + wait, began, now)
+
+
 async def _record(tx: Tx, **values: Any) -> None:
-    await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(**values))
+    await tx.run(_UPDATE, {"of_appid": tx.appid, **values})

@@ -13,7 +13,7 @@ from bot.store import outbox
 from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx
 from bot.store.outbox import Ids, rows_of
-from bot.store.tables import message
+from bot.store.tables import Moment, message
 
 CHANNEL_KINDS = (
     MessageKind.ALERT,
@@ -29,6 +29,22 @@ KEPT_UP_TO_DATE = sa.and_(
     sa.not_(message.c.is_final),
     sa.not_(message.c.is_deleted),
 )
+# Built once, as in `outbox`. A claim too far in the future was made by a wrong clock.
+_UNCLAIMED = sa.or_(
+    message.c.next_edit_at <= sa.bindparam("now", type_=Moment()),
+    message.c.next_edit_at > sa.bindparam("too_far", type_=Moment()),
+)
+_EDITABLE = (
+    sa.select(message)
+    .where(message.c.appid == sa.bindparam("appid"), KEPT_UP_TO_DATE, _UNCLAIMED)
+    .order_by(message.c.next_edit_at, message.c.sent_at)
+)
+# Until the edit is confirmed it is unknown what Slack shows.
+_CLAIM = (
+    sa.update(message)
+    .where(message.c.id == sa.bindparam("message_id"), _UNCLAIMED)
+    .values(next_edit_at=sa.bindparam("until", type_=Moment()), applied_hash=None)
+)
 
 
 async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
@@ -36,8 +52,8 @@ async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
 
     The least recently tried comes first, so that one failing message does not starve the others.
     """
-    found = sa.select(message).where(message.c.appid == tx.appid, KEPT_UP_TO_DATE, _unclaimed(now))
-    return rows_of(tx, (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings())
+    parameters = {"appid": tx.appid, "now": now, "too_far": now + CLOCK_TOLERANCE}
+    return rows_of(tx, (await tx.run(_EDITABLE, parameters)).mappings())
 
 
 async def any_editable(tx: Tx, ids: Ids) -> bool:
@@ -54,15 +70,8 @@ async def any_editable(tx: Tx, ids: Ids) -> bool:
 
 async def claim(tx: Tx, row: OutboxRow, now: datetime, until: datetime) -> bool:
     """Claim the edit of a message: no other process edits it before `until`. Return False if one already does."""
-    unclaimed = sa.and_(message.c.id == row.id, _unclaimed(now))
-    # Until the edit is confirmed it is unknown what Slack shows.
-    values = {"next_edit_at": until, "applied_hash": None}
-    return (await tx.run(sa.update(message).where(unclaimed).values(**values))).rowcount == 1
-
-
-def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
-    """Select messages without a claimed edit. A claim too far in the future was made by a wrong clock."""
-    return sa.or_(message.c.next_edit_at <= now, message.c.next_edit_at > now + CLOCK_TOLERANCE)
+    parameters = {"message_id": row.id, "until": until, "now": now, "too_far": now + CLOCK_TOLERANCE}
+    return (await tx.run(_CLAIM, parameters)).rowcount == 1
 
 
 async def update(tx: Tx, row: OutboxRow, **values: Any) -> None:
@@ -70,9 +79,9 @@ async def update(tx: Tx, row: OutboxRow, **values: Any) -> None:
     await outbox.update(tx, row.id, **values)
 
 
-async def reopen(tx: Tx, ids: Ids) -> None:
-    """Let these messages be edited again, because their episodes may change again."""
-    await tx.run(sa.update(message).where(message.c.id.in_(ids)).values(is_final=False))
+def reopening(ids: Ids) -> sa.Update:
+    """Build the update that lets these messages be edited again, because their episodes may change again."""
+    return sa.update(message).where(message.c.id.in_(ids)).values(is_final=False)
 
 
 async def edit_now(tx: Tx, ids: Ids, now: datetime) -> None:

@@ -11,12 +11,20 @@ from bot.store.database import Tx, insert_new
 from bot.store.tables import channel
 
 TROUBLED = channel.c.slack_error.is_not(None)
+# Built once, as in `outbox`.
+_OF_CHANNEL = channel.c.id == sa.bindparam("channel")
+_TROUBLE = sa.select(channel).where(_OF_CHANNEL, TROUBLED)
+_CLEAR = (
+    sa.update(channel)
+    .where(_OF_CHANNEL, TROUBLED)
+    .values(blocked_by=None, slack_error=None, slack_error_since=None, block_reported_at=None, slack_reading=False)
+)
+_CLEAR_AFTER_READING = _CLEAR.where(sa.or_(channel.c.blocked_by.is_(None), channel.c.slack_reading))
 
 
 async def load(tx: Tx) -> SlackTrouble | None:
     """Return the present trouble with Slack."""
-    query = sa.select(channel).where(channel.c.id == tx.channel_id, TROUBLED)
-    row = (await tx.run(query)).mappings().first()
+    row = (await tx.run(_TROUBLE, {"channel": tx.channel_id})).mappings().first()
     return _trouble(row) if row else None
 
 
@@ -62,12 +70,7 @@ async def claim_report(tx: Tx, before: datetime) -> SlackTrouble | None:
 
 async def record_success(tx: Tx, *, reading: bool = False) -> None:
     """Record that Slack accepted a message, or (`reading`) returned history, which ends no refusal of messages."""
-    troubled: sa.ColumnElement[bool] = TROUBLED
-    if reading:
-        troubled = sa.and_(TROUBLED, sa.or_(channel.c.blocked_by.is_(None), channel.c.slack_reading))
-    cleared = {"blocked_by": None, "slack_error": None, "slack_error_since": None, "block_reported_at": None}
-    mine = sa.and_(channel.c.id == tx.channel_id, troubled)
-    await tx.run(sa.update(channel).where(mine).values(**cleared, slack_reading=False))
+    await tx.run(_CLEAR_AFTER_READING if reading else _CLEAR, {"channel": tx.channel_id})
 
 
 async def _record(tx: Tx, now: datetime, *where: sa.ColumnElement[bool], **values: object) -> None:

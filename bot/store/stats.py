@@ -18,6 +18,9 @@ from bot.store.unconfirmed import CLOCK_WRONG
 LOST_RECENTLY = timedelta(days=1)
 OVERDUE = timedelta(minutes=5)
 UNSENT = (MessageStatus.PENDING, MessageStatus.SENDING)
+_ANY_UNSENT = (  # built once, as each pass over the queue begins with it
+    sa.select(message.c.id).where(message.c.appid == sa.bindparam("appid"), message.c.status.in_(UNSENT)).limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,7 @@ async def _stale(tx: Tx, which: sa.ColumnElement[bool]) -> dict[str, int]:
 
 async def is_any_unsent(tx: Tx) -> bool:
     """Check whether any message is pending or has an unknown outcome."""
-    unsent = sa.select(message.c.id).where(message.c.appid == tx.appid, message.c.status.in_(UNSENT))
-    return (await tx.run(unsent.limit(1))).first() is not None
+    return (await tx.run(_ANY_UNSENT, {"appid": tx.appid})).first() is not None
 
 
 async def waiting(tx: Tx) -> int:

@@ -11,13 +11,35 @@ from bot.outbox.messages import DropReason, MessageStatus, OutboxRow
 from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx
 from bot.store.outbox import complete_attempt, get, mark_dead, reschedule, taken
-from bot.store.tables import message
+from bot.store.tables import Moment, message
 
 REPEAT_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 LOOKUPS = 2  # without a result, before a message is posted again
 HOLD_UNCONFIRMED = timedelta(hours=1)
 CLOCK_WRONG = "unconfirmed while a clock is wrong"
+
+# Built once, as in `outbox`.
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Moment())
+_AHEAD = message.c.started_at > sa.bindparam("too_far", type_=Moment())
+_IS_DUE = sa.and_(
+    message.c.status == MessageStatus.SENDING,
+    sa.or_(message.c.lease_until <= _NOW, _AHEAD),
+    sa.or_(message.c.next_lookup_at.is_(None), message.c.next_lookup_at <= _NOW, _AHEAD),
+)
+_NEXT = (
+    sa.select(message.c.id, message.c.attempt)
+    .where(message.c.appid == sa.bindparam("appid"), _IS_DUE)
+    .where(message.c.id.not_in(sa.bindparam("without", expanding=True)))
+    .order_by(message.c.priority, message.c.created_at, message.c.id)
+    .limit(1)
+)
+_CLAIM = (
+    sa.update(message)
+    .where(message.c.id == sa.bindparam("message_id"), message.c.attempt == sa.bindparam("of_attempt"), _IS_DUE)
+    .values(lease_until=sa.bindparam("lease_end", type_=Moment()), attempt=message.c.attempt + 1)
+    .returning(*message.c)
+)
 
 
 async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> OutboxRow | None:
@@ -31,27 +53,11 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     Raises:
         RowFaultError: the message cannot be claimed; its outcome is still unknown.
     """
-    ahead = message.c.started_at > now + CLOCK_TOLERANCE
-    due = sa.and_(
-        message.c.status == MessageStatus.SENDING,
-        sa.or_(message.c.lease_until <= now, ahead),
-        sa.or_(message.c.next_lookup_at.is_(None), message.c.next_lookup_at <= now, ahead),
-    )
-    candidate = (
-        sa.select(message.c.id, message.c.attempt)
-        .where(message.c.appid == tx.appid, due, message.c.id.not_in(without))
-        .order_by(message.c.priority, message.c.created_at, message.c.id)
-        .limit(1)
-    )
-    found = (await tx.run(candidate)).first()
+    at = {"now": now, "too_far": now + CLOCK_TOLERANCE}
+    found = (await tx.run(_NEXT, {"appid": tx.appid, "without": list(without), **at})).first()
     if found is None:
         return None
-    claiming = (
-        sa.update(message)
-        .where(message.c.id == found.id, message.c.attempt == found.attempt, due)
-        .values(lease_until=now + lease, attempt=message.c.attempt + 1)
-    )
-    return await taken(tx, found.id, claiming)
+    return await taken(tx, found.id, _CLAIM, {"of_attempt": found.attempt, "lease_end": now + lease, **at})
 
 
 async def record_not_found(
