@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import aiosqlite
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-FILE = "file"  # key in a connection's record: name and state of its open file
+FILES = "files"  # key in a connection's record: the paths of its file, of the write-ahead log and of its index
+FILE = "file"  # likewise: the state of the open file
 LOGS = "logs"  # likewise: identities of the write-ahead log and of its index, once they exist
 
 
@@ -82,7 +83,9 @@ def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     except Exception:
         connection.close()  # the pool drops it, but its thread would stay
         raise
-    record.info[FILE] = name, _state(name)
+    # Kept, since to make a path takes longer than to look at the file, and each transaction looks at three.
+    record.info[FILES] = Path(name), Path(f"{name}-wal"), Path(f"{name}-shm")
+    record.info[FILE] = _state(record.info[FILES][0])
     record.info[LOGS] = (None, None)
 
 
@@ -111,28 +114,28 @@ def _reconnect_if_changed(_connection: Any, record: sa.pool.ConnectionPoolEntry,
     file is written only at checkpoints, which are rare; any other change may have damaged it, and a connection
     with its pages in memory would not notice.
     """
-    name, state = record.info[FILE]
-    if _state(name) != state:
+    file, log, index = record.info[FILES]
+    if _state(file) != record.info[FILE]:
         raise sa.exc.DisconnectionError("the database file has changed")
-    logs = _identity(f"{name}-wal"), _identity(f"{name}-shm")
+    logs = _identity(log), _identity(index)
     known = record.info[LOGS]
     if any(before not in (None, now) for before, now in zip(known, logs, strict=True)):
         raise sa.exc.DisconnectionError("the write-ahead log of the database is another file now")
     record.info[LOGS] = logs  # the first transaction creates them
 
 
-def _state(name: str) -> tuple[int, ...] | None:
+def _state(path: Path) -> tuple[int, ...] | None:
     """Return the values that change when a file is replaced or written; None if there is no file."""
     try:
-        found = Path(name).stat()
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _identity(name: str) -> tuple[int, ...] | None:
-    """Return the values that identify a file of this name; None if there is no file."""
-    state = _state(name)
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return the values that identify a file; None if there is none."""
+    state = _state(path)
     return state[:2] if state else None
 
 
