@@ -23,6 +23,7 @@ from pathlib import Path
 
 import coverage
 import psycopg
+import psycopg.sql
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
@@ -321,13 +322,22 @@ class MigratedDatabase:
 
     def __enter__(self) -> MigratedDatabase:
         self.url = self._database.enter_context(postgres_database(self._server, self._template))
-        with psycopg.connect(self.url) as admin:
-            self._tables = admin.execute(self.TABLES).fetchone()
-            names = admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-            self._rows = {
-                name: json.dumps(admin.execute(f"SELECT json_agg({name}) FROM {name}").fetchone()[0] or [])
-                for (name,) in names
-            }
+        # Kept, since to connect takes as long as to restore.
+        options = "-c lock_timeout=2s -c session_replication_role=replica"
+        admin = self._database.enter_context(psycopg.connect(self.url, autocommit=True, options=options))
+        self._tables = admin.execute(self.TABLES).fetchone()
+        names = admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        rows = {name: admin.execute(f"SELECT json_agg({name}) FROM {name}").fetchone()[0] for (name,) in names}
+        self._admin = admin
+        self._restore = "; ".join(  # in one statement, since each takes as long to send as to run
+            [f"DELETE FROM {name}" for name in rows]
+            + [
+                f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, "
+                f"{psycopg.sql.quote(json.dumps(found))})"
+                for name, found in rows.items()
+                if found
+            ]
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -336,15 +346,8 @@ class MigratedDatabase:
     def restore(self) -> None:
         """Undo what a test has done to it: its rows, or all of it when it has changed the tables, too."""
         try:
-            with psycopg.connect(
-                self.url, options="-c lock_timeout=2s -c session_replication_role=replica"
-            ) as admin:
-                assert admin.execute(self.TABLES).fetchone() == self._tables
-                for name, rows in self._rows.items():
-                    admin.execute(f"DELETE FROM {name}")
-                    admin.execute(
-                        f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, %s)", [rows]
-                    )
+            assert self._admin.execute(self.TABLES).fetchone() == self._tables
+            self._admin.execute(self._restore)
         except (AssertionError, psycopg.Error):
             self._database.close()
             self.__enter__()
