@@ -20,14 +20,16 @@ from bot.store.tables import episode, poll_state, source, tenant
 from bot.store.tenants import IS_POLLED
 
 WECHAT = source.c.id == "wechat"
+_ROW = sa.select(source).where(WECHAT)
+_LOCKED = _ROW.with_for_update()
+_OPEN = sa.select(source.c.id).where(WECHAT, source.c.probe_at.is_not(None))
 
 
 async def load(tx: Tx, *, lock: bool = False) -> CircuitBreaker:
     """Read the row; without one, WeChat has always answered. `lock` makes other processes wait with their polls."""
     if lock:
         await tx.run(insert_new(tx, source).values(id="wechat", failed_polls=0, failing=[], good_polls=0))
-    query = sa.select(source).where(WECHAT)
-    row = (await tx.run(query.with_for_update() if lock else query)).mappings().first()
+    row = (await tx.run(_LOCKED if lock else _ROW)).mappings().first()
     if row is None:
         return CircuitBreaker()
     return CircuitBreaker(
@@ -69,7 +71,7 @@ async def answered_at(tx: Tx, since: datetime | None, now: datetime) -> datetime
 
 async def is_open(tx: Tx) -> bool:
     """Check whether the breaker is open, so that probes take the place of polls."""
-    return (await tx.run(sa.select(source.c.id).where(WECHAT, source.c.probe_at.is_not(None)))).first() is not None
+    return (await tx.run(_OPEN)).first() is not None
 
 
 async def claim_probe(tx: Tx, now: datetime) -> bool:

@@ -75,6 +75,9 @@ def _claim(*where: sa.ColumnElement[bool]) -> sa.Executable:
 _DUE = _claim(_IS_DUE, _OF_OTHERS)
 _DUE_OF = _claim(_IS_DUE, poll_state.c.appid.in_(_APPIDS))
 _NEXT = _claim(_OF_OTHERS)
+_NEXT_DUE = (
+    sa.select(poll_state.c.next_poll_at).where(_IS_WATCHED, _OF_OTHERS).order_by(poll_state.c.next_poll_at).limit(1)
+)
 _DUE_REQUESTED = _claim(
     _IS_DUE,
     _OF_OTHERS,
@@ -141,9 +144,7 @@ async def others(tx: Tx, appids: Collection[str]) -> frozenset[str]:
 
 async def next_due(tx: Tx, *, without: Collection[str]) -> datetime | None:
     """Return when the next poll is due, or the first of the claims ends."""
-    first = sa.select(poll_state.c.next_poll_at).where(sa.not_(poll_state.c.paused), _OF_OTHERS)
-    query = first.order_by(poll_state.c.next_poll_at).limit(1)
-    found: datetime | None = (await tx.run(query, {"appids": [*without]})).scalar()
+    found: datetime | None = (await tx.run(_NEXT_DUE, {"appids": [*without]})).scalar()
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -12,7 +12,30 @@ from bot.store.database import Tx
 from bot.store.operation_rows import UNFINISHED
 from bot.store.published import KEPT_UP_TO_DATE
 from bot.store.slack_state import TROUBLED
-from bot.store.tables import channel, episode, message, operation, poll_state
+from bot.store.tables import Moment, channel, episode, message, operation, poll_state
+
+# Built once, as in `outbox`: they run every few seconds.
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Moment())
+_LEFT_OUT = sa.or_(
+    poll_state.c.paused,
+    sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at).between(
+        sa.bindparam("since", type_=Moment()), _NOW
+    ),
+)
+_WITH_TIMERS = (
+    sa.select(episode.c.appid)
+    .where(
+        episode.c.next_timer_at <= _NOW,
+        episode.c.is_latest,
+        sa.not_(sa.exists().where(poll_state.c.appid == episode.c.appid, _LEFT_OUT)),
+    )
+    .distinct()
+)
+_IS_DUE = sa.and_(message.c.status == MessageStatus.PENDING, message.c.not_before <= _NOW)
+_IN_SLACK = sa.or_(message.c.status == MessageStatus.SENDING, KEPT_UP_TO_DATE)
+_TO_DELIVER = sa.select(message.c.appid).where(sa.or_(_IS_DUE, _IN_SLACK)).distinct()
+_FAILED = sa.select(channel.c.id).where(TROUBLED)
+_TO_SETTLE = sa.select(operation.c.appid).where(UNFINISHED).distinct()
 
 
 async def with_timers(tx: Tx, polled_within: timedelta) -> frozenset[str]:
@@ -21,14 +44,8 @@ async def with_timers(tx: Tx, polled_within: timedelta) -> frozenset[str]:
     Args:
         polled_within: leave out accounts whose poll has been due for less: it reports them, with fresh states.
     """
-    due_at = sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at)
-    left_out = sa.or_(poll_state.c.paused, due_at.between(tx.now - polled_within, tx.now))
-    passed = sa.select(episode.c.appid).where(
-        episode.c.next_timer_at <= tx.now,
-        episode.c.is_latest,
-        sa.not_(sa.exists().where(poll_state.c.appid == episode.c.appid, left_out)),
-    )
-    return await _appids(tx, passed.distinct())
+    now = tx.now
+    return await _appids(tx, _WITH_TIMERS, now=now, since=now - polled_within)
 
 
 async def to_deliver(tx: Tx, channels: Mapping[str, str]) -> frozenset[str]:
@@ -39,17 +56,14 @@ async def to_deliver(tx: Tx, channels: Mapping[str, str]) -> frozenset[str]:
     Args:
         channels: by their IDs, an account that posts there: it asks Slack about a channel that has failed.
     """
-    due = sa.and_(message.c.status == MessageStatus.PENDING, message.c.not_before <= tx.now)
-    in_slack = sa.or_(message.c.status == MessageStatus.SENDING, KEPT_UP_TO_DATE)
-    messages = sa.select(message.c.appid).where(sa.or_(due, in_slack))
-    failed = (await tx.run(sa.select(channel.c.id).where(TROUBLED))).scalars()
-    return await _appids(tx, messages.distinct()) | {channels[one] for one in failed if one in channels}
+    failed = (await tx.run(_FAILED)).scalars()
+    return await _appids(tx, _TO_DELIVER, now=tx.now) | {channels[one] for one in failed if one in channels}
 
 
 async def to_settle(tx: Tx) -> frozenset[str]:
     """Return the AppIDs with operations whose outcome, or whose report, is open."""
-    return await _appids(tx, sa.select(operation.c.appid).where(UNFINISHED).distinct())
+    return await _appids(tx, _TO_SETTLE)
 
 
-async def _appids(tx: Tx, query: sa.Executable) -> frozenset[str]:
-    return frozenset((await tx.run(query)).scalars())
+async def _appids(tx: Tx, query: sa.Executable, **parameters: datetime) -> frozenset[str]:
+    return frozenset((await tx.run(query, parameters)).scalars())

@@ -54,7 +54,7 @@ async def read(tx: Tx, shortest: timedelta) -> FleetReading:
         now,
         states,
         never.scalars().all(),
-        await stats.queues(tx, now, sa.true()),
+        await stats.queues(tx, now),
         unreadable,
         oldest.scalar_one(),
         await tenants.count(tx),

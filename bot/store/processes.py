@@ -12,10 +12,24 @@ import sqlalchemy as sa
 
 from bot.health.facts import FailedReplies, RejectedRequests
 from bot.store.database import Tx
-from bot.store.tables import process
+from bot.store.tables import Moment, process
 
 ACTIVE_WITHIN = timedelta(seconds=60)  # a process updates its row at least every 15 s
 EXPIRE_AFTER = timedelta(hours=1)  # a killed process cannot delete its own row
+_OF_PROCESS = process.c.id == sa.bindparam("process")
+_UPDATE = sa.update(process).where(_OF_PROCESS)
+_IS_ACTIVE = sa.and_(
+    process.c.appid.in_((sa.bindparam("appid"), "")),
+    process.c.seen_at > sa.bindparam("earliest", type_=Moment()),
+    process.c.seen_at < sa.bindparam("latest", type_=Moment()),
+)
+_RUNNING = sa.select(process).where(_IS_ACTIVE)
+_OLDEST = (
+    sa.select(process.c.id)
+    .where(_IS_ACTIVE, process.c.role != "")
+    .order_by(process.c.started_at, process.c.id)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +50,14 @@ class ProcessInfo:
 
 async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
     """Record that a process is running, and the time of its own clock."""
-    mine, now = process.c.id == info.id, tx.now
+    now = tx.now
     seen = {
         "seen_at": now,
         "clock_at": clock,
         "receives_commands": info.receives_commands,
         "rejected": _stored(info),
     }
-    if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
+    if not (await tx.run(_UPDATE, {"process": info.id, **seen})).rowcount:
         # Its age by its own clock, subtracted from the time of the store.
         started_at = now - (clock - info.started_at) if info.started_at else None
         values = {"id": info.id, "role": info.role, "settings": dict(info.settings), "started_at": started_at}
@@ -79,19 +93,18 @@ async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
             _rejected(row["rejected"]),
             _failed_replies(row["rejected"]),
         )
-        for row in (await tx.run(sa.select(process).where(_active(tx, now)))).mappings()
+        for row in (await tx.run(_RUNNING, _active(tx, now))).mappings()
     ]
 
 
 async def is_first(tx: Tx, process_id: str) -> bool:
     """Check whether a process is the one that has run for longest, which does what one of them is to do."""
-    oldest = sa.select(process.c.id).where(_active(tx, tx.now), process.c.role != "")
-    return (await tx.run(oldest.order_by(process.c.started_at, process.c.id).limit(1))).scalar() == process_id
+    return (await tx.run(_OLDEST, _active(tx, tx.now))).scalar() == process_id
 
 
 async def skew(tx: Tx) -> timedelta:
     """Return the largest difference between the clocks of the store and of the running processes."""
-    rows = await tx.run(sa.select(process.c.clock_at, process.c.seen_at).where(_active(tx, tx.now)))
+    rows = await tx.run(_RUNNING, _active(tx, tx.now))
     ahead = [timedelta(0), *(row.clock_at - row.seen_at for row in rows if row.clock_at)]
     most: timedelta = max(ahead) - min(ahead)
     return most
@@ -123,9 +136,6 @@ def _failed_replies(stored: object) -> FailedReplies | None:
     return None
 
 
-def _active(tx: Tx, now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        process.c.appid.in_((tx.appid, "")),
-        process.c.seen_at > now - ACTIVE_WITHIN,
-        process.c.seen_at < now + ACTIVE_WITHIN,
-    )
+def _active(tx: Tx, now: datetime) -> Mapping[str, object]:
+    """Return the parameters of `_IS_ACTIVE`."""
+    return {"appid": tx.appid, "earliest": now - ACTIVE_WITHIN, "latest": now + ACTIVE_WITHIN}

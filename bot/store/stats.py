@@ -12,13 +12,55 @@ import sqlalchemy as sa
 from bot.outbox.messages import DropReason, MessageStatus
 from bot.store.conditions import among
 from bot.store.database import Tx
-from bot.store.tables import message
+from bot.store.tables import Moment, message
 from bot.store.unconfirmed import CLOCK_WRONG
 
 LOST_RECENTLY = timedelta(days=1)
 OVERDUE = timedelta(minutes=5)
 UNSENT = (MessageStatus.PENDING, MessageStatus.SENDING)
-_ANY_UNSENT = (  # built once, as each pass over the queue begins with it
+_SINCE: sa.BindParameter[datetime] = sa.bindparam("since", type_=Moment())
+_NUMBER, _OLDEST = sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest")
+# Those that waited for other accounts of their channel are late from the end of that.
+_WAITED = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before >= _SINCE)
+
+
+def _of_all_and_one(count: sa.Select[Any]) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    return count, count.where(message.c.appid == sa.bindparam("appid"))
+
+
+# Built once, as in `outbox`.
+_COUNT_UNSENT = _of_all_and_one(
+    sa.select(
+        message.c.appid,
+        message.c.breakthrough,
+        _NUMBER,
+        _OLDEST,
+        sa.func.count(sa.case((message.c.error == CLOCK_WRONG, 1))).label("held"),
+        sa.func.count(sa.case((sa.and_(message.c.created_at < _SINCE, sa.not_(_WAITED)), 1))).label("late"),
+    )
+    .where(message.c.status.in_(UNSENT))
+    .group_by(message.c.appid, message.c.breakthrough)
+)
+_COUNT_LOST = _of_all_and_one(
+    sa.select(message.c.appid, message.c.reason, _NUMBER, _OLDEST)
+    .where(
+        message.c.status == MessageStatus.DEAD,
+        message.c.created_at > _SINCE,
+        message.c.reason.in_((DropReason.REFUSED, DropReason.UNCONFIRMED, DropReason.FAILED)),
+    )
+    .group_by(message.c.appid, message.c.reason)
+)
+_COUNT_STALE = _of_all_and_one(
+    sa.select(message.c.appid, _NUMBER)
+    .where(
+        message.c.status == MessageStatus.SENT,
+        sa.not_(message.c.is_final),
+        sa.not_(message.c.is_deleted),
+        message.c.error.is_not(None),
+    )
+    .group_by(message.c.appid)
+)
+_ANY_UNSENT = (
     sa.select(message.c.id).where(message.c.appid == sa.bindparam("appid"), message.c.status.in_(UNSENT)).limit(1)
 )
 
@@ -58,17 +100,21 @@ class QueueStats:
 
 async def queue_stats(tx: Tx, now: datetime) -> QueueStats:
     """Count the unsent messages of the account, and those dropped in the last day."""
-    return (await queues(tx, now, message.c.appid == tx.appid)).get(tx.appid, QueueStats())
+    return (await _queues(tx, now, tx.appid)).get(tx.appid, QueueStats())
 
 
-async def queues(tx: Tx, now: datetime, which: sa.ColumnElement[bool]) -> dict[str, QueueStats]:
-    """Return by AppID the statistics of the messages that a condition chooses. Without any, an account is left out.
+async def queues(tx: Tx, now: datetime) -> dict[str, QueueStats]:
+    """Return by AppID the statistics of all messages. An account without any is left out.
 
-    It takes the same number of queries for all accounts as for one.
+    It takes the same number of queries as for one account.
     """
-    unsent = await _unsent(tx, now, which)
-    lost = await _lost(tx, now, which)
-    stale = await _stale(tx, which)
+    return await _queues(tx, now, None)
+
+
+async def _queues(tx: Tx, now: datetime, appid: str | None) -> dict[str, QueueStats]:
+    unsent = await _unsent(tx, now, appid)
+    lost = await _lost(tx, now, appid)
+    stale = await _stale(tx, appid)
     return {
         appid: _stats(unsent.get(appid, ()), lost.get(appid, {}), stale.get(appid, 0))
         for appid in {*unsent, *lost, *stale}
@@ -96,58 +142,32 @@ def _late(unsent: Sequence[sa.Row[Any]]) -> OverdueStats:
     return OverdueStats(sum(row.late for row in late), min((row.oldest for row in late), default=None))
 
 
-async def _unsent(tx: Tx, now: datetime, which: sa.ColumnElement[bool]) -> dict[str, list[sa.Row[Any]]]:
+async def _unsent(tx: Tx, now: datetime, appid: str | None) -> dict[str, list[sa.Row[Any]]]:
     """Count the unsent messages by AppID, those that break through quiet hours by themselves."""
-    since = now - OVERDUE
-    # Those that waited for other accounts of their channel are late from the end of that.
-    waited = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before >= since)
-    query = (
-        sa.select(
-            message.c.appid,
-            message.c.breakthrough,
-            sa.func.count().label("number"),
-            sa.func.min(message.c.created_at).label("oldest"),
-            sa.func.count(sa.case((message.c.error == CLOCK_WRONG, 1))).label("held"),
-            sa.func.count(sa.case((sa.and_(message.c.created_at < since, sa.not_(waited)), 1))).label("late"),
-        )
-        .where(which, message.c.status.in_(UNSENT))
-        .group_by(message.c.appid, message.c.breakthrough)
-    )
     found: dict[str, list[sa.Row[Any]]] = {}
-    for row in await tx.run(query):
+    for row in await _rows(tx, _COUNT_UNSENT, appid, since=now - OVERDUE):
         found.setdefault(row.appid, []).append(row)
     return found
 
 
-async def _lost(tx: Tx, now: datetime, which: sa.ColumnElement[bool]) -> dict[str, dict[str, sa.Row[Any]]]:
+async def _lost(tx: Tx, now: datetime, appid: str | None) -> dict[str, dict[str, sa.Row[Any]]]:
     """Count the messages that were dropped in the last day without having arrived, by AppID and reason."""
-    counted = sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest")
-    query = (
-        sa.select(message.c.appid, message.c.reason, *counted)
-        .where(
-            which,
-            message.c.status == MessageStatus.DEAD,
-            message.c.created_at > now - LOST_RECENTLY,
-            message.c.reason.in_((DropReason.REFUSED, DropReason.UNCONFIRMED, DropReason.FAILED)),
-        )
-        .group_by(message.c.appid, message.c.reason)
-    )
     found: dict[str, dict[str, sa.Row[Any]]] = {}
-    for row in await tx.run(query):
+    for row in await _rows(tx, _COUNT_LOST, appid, since=now - LOST_RECENTLY):
         found.setdefault(row.appid, {})[row.reason] = row
     return found
 
 
-async def _stale(tx: Tx, which: sa.ColumnElement[bool]) -> dict[str, int]:
+async def _stale(tx: Tx, appid: str | None) -> dict[str, int]:
     """Count by AppID the messages in a channel that cannot be updated."""
-    query = sa.select(message.c.appid, sa.func.count().label("number")).where(
-        which,
-        message.c.status == MessageStatus.SENT,
-        sa.not_(message.c.is_final),
-        sa.not_(message.c.is_deleted),
-        message.c.error.is_not(None),
-    )
-    return {row.appid: row.number for row in await tx.run(query.group_by(message.c.appid))}
+    return {row.appid: row.number for row in await _rows(tx, _COUNT_STALE, appid)}
+
+
+async def _rows(
+    tx: Tx, counts: tuple[sa.Select[Any], sa.Select[Any]], appid: str | None, **parameters: datetime
+) -> sa.CursorResult[Any]:
+    of_all, of_one = counts
+    return await (tx.run(of_all, parameters) if appid is None else tx.run(of_one, {"appid": appid, **parameters}))
 
 
 async def is_any_unsent(tx: Tx) -> bool:
