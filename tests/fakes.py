@@ -107,7 +107,7 @@ class FakeChannel:
         self.attempts += 1
         self._check(message)
         ts = f"{self.clock().timestamp() + self.attempts / 1_000_000:.6f}"
-        outcome = self.outcomes.pop(0) if self.outcomes else Sent("C0ALERTS", ts)
+        outcome = self.outcomes.pop(0) if self.outcomes else Sent(channel_id or self.id, ts)
         if self.refuses and self.refuses in message.text:
             outcome = Unlisted("a_word_of_tomorrow")
         if isinstance(outcome, Sent) or outcome is LOST:

@@ -108,6 +108,23 @@ async def test_workspace_takes_so_many_a_minute_over_all_channels(store, clock, 
     assert await taken(1) == channels.BURST
 
 
+async def test_post_that_comes_last_takes_a_turn_only_if_some_are_left_for_others(store, clock):
+    async def taken(*, is_last: bool) -> int:
+        async with store.begin() as tx:
+            number = 0
+            while await channels.may_post(tx, tx.now, is_last=is_last):
+                number += 1
+        return number
+
+    assert await taken(is_last=True) == channels.BURST_OF_LAST
+    assert await taken(is_last=False) == channels.BURST - channels.BURST_OF_LAST
+    clock.forward(seconds=1)
+    assert await taken(is_last=True) == 0
+    assert await taken(is_last=False) == 2
+    clock.forward(minutes=1)
+    assert await taken(is_last=True) == channels.BURST_OF_LAST
+
+
 async def test_posts_of_the_workspace_do_not_use_up_its_edits(store):
     async with store.begin() as tx:
         while await channels.may_post(tx, tx.now):

@@ -137,10 +137,12 @@ async def test_outage_of_all_accounts_of_ten_minutes_delays_no_deadline_and_is_c
     assert len(during) <= 9 * 6
     assert min(after - before for before, after in pairwise(during)) >= 10 * SECOND
     for word, deadline in deadlines.items():
-        alert = accounts.bots[f"wx-{word}"].slack.posted[-1]
-        assert alert.message.text.startswith("Expired: Bo")
-        assert ("last confirmed" in str(alert.message.blocks)) == (deadline - began > POLL)
-        assert 0 <= float(alert.ts) - deadline.timestamp() <= 20
+        slack = accounts.bots[f"wx-{word}"].slack
+        reply = slack.posted[-1]
+        assert reply.message.text.startswith("Expired: Bo")
+        alert = slack.message_now(reply.thread_ts)
+        assert ("last confirmed" in str(alert.blocks)) == (deadline - began > POLL)
+        assert 0 <= float(reply.ts) - deadline.timestamp() <= 20
     accounts.come_back()
     accounts.polls.clear()
     await accounts.run(5 * MINUTE)

@@ -19,9 +19,11 @@ from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.rests import Rests
+from bot.outbox.messages import ROWS
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
 from bot.store import shared_channel_rows, stats, tenants
+from bot.store.channels import BURST, WORKSPACE_GAP
 from bot.store.database import Store
 from bot.store.tenants import StoredTenant
 from bot.watcher.recovery import Recovery
@@ -176,6 +178,16 @@ async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(sto
     await fleet.polls(rejected("bo"))
     await fleet.delivers(MINUTE)
     assert [len(parents(channel)) for channel in fleet.channels] == [1] * 2
+
+
+async def test_in_a_storm_over_many_channels_replies_leave_their_turns_to_the_digests_of_others(store, clock):
+    names = [f"n{number}" for number in range(ROWS + 1)]  # so many that a reply lists them
+    fleet = await watching(store, clock, *[1] * (BURST + 4), invitations=names)
+    await fleet.polls(*map(rejected, names))
+    await fleet.delivers(8 * WORKSPACE_GAP)
+    assert [len(parents(channel)) for channel in fleet.channels] == [1] * (BURST + 4)
+    await fleet.delivers(timedelta(seconds=12))
+    assert [len(replies(channel)) for channel in fleet.channels] == [1] * (BURST + 4)
 
 
 async def test_storm_and_first_polls_of_sixty_accounts_are_a_message_each(store, clock):

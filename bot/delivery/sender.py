@@ -11,7 +11,7 @@ from bot.delivery.blocked_channels import report_blocked
 from bot.delivery.dependencies import HOLD, DeliveryDependencies
 from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, outcome_label
 from bot.outbox.coalescing import Rivals, Send, Withhold, decide, drop_reason, without_parent
-from bot.outbox.messages import DEMOTED, DropReason, OutboxRow
+from bot.outbox.messages import DEMOTED, LAST, DropReason, OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
 from bot.store import channels, merge_pending, outbox, published, shared_channel_rows, slack_state
@@ -93,7 +93,7 @@ class Sender:
                     if row is None:
                         return None
                     if item := await self._load(tx, row, now):
-                        if not await channels.may_post(tx, now):
+                        if not await channels.may_post(tx, now, is_last=item.row.priority >= LAST):
                             raise NotItsTurnError
                         return item
             except RowFaultError as exc:

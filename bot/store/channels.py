@@ -17,6 +17,7 @@ GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a
 WORKSPACE_GAP = timedelta(seconds=0.5)  # between posts to any channel, on average: 120 a minute
 WORKSPACE_EDIT_GAP = timedelta(seconds=1.5)  # between edits: 40 a minute
 BURST = 10  # posts, or edits, that the workspace takes at once after a rest
+BURST_OF_LAST = 5  # of them, those that may be messages which come after all others
 LONGEST_PAUSE = timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
 
@@ -67,9 +68,14 @@ async def take_turn(tx: Tx, now: datetime) -> bool:
     return False
 
 
-async def may_post(tx: Tx, now: datetime) -> bool:
-    """Take a turn of the workspace for a post. Return False if there were too many, in all channels."""
-    return await _take_part(tx, "next_post_at", now, WORKSPACE_GAP)
+async def may_post(tx: Tx, now: datetime, *, is_last: bool = False) -> bool:
+    """Take a turn of the workspace for a post. Return False if there were too many, in all channels.
+
+    Args:
+        is_last: the post comes after all others. In a storm over many channels it leaves its turn to them: each of
+            their digests has a reply that names people, and would otherwise wait for those of other channels.
+    """
+    return await _take_part(tx, "next_post_at", now, WORKSPACE_GAP, BURST_OF_LAST if is_last else BURST)
 
 
 async def may_edit(tx: Tx, now: datetime) -> bool:
@@ -77,13 +83,13 @@ async def may_edit(tx: Tx, now: datetime) -> bool:
     return await _take_part(tx, "next_edit_at", now, WORKSPACE_EDIT_GAP)
 
 
-async def _take_part(tx: Tx, column: str, now: datetime, gap: timedelta) -> bool:
-    """Take a turn. After a rest several are free at once; then one after each gap."""
+async def _take_part(tx: Tx, column: str, now: datetime, gap: timedelta, burst: int = BURST) -> bool:
+    """Take a turn. After a rest so many are free at once; then one after each gap."""
     row = (await tx.run(_WORKSPACE_ROW)).mappings().first()
     if row is None:
         await tx.run(insert_new(tx, channel).values(**{"id": WORKSPACE, "next_post_at": now, column: now + gap}))
         return True
-    latest = now + (BURST - 1) * gap
+    latest = now + (burst - 1) * gap
     free_from: datetime = row[column] or now
     if latest < free_from <= latest + CLOCK_TOLERANCE:
         return False
