@@ -30,7 +30,9 @@ from bot.store.tenants import StoredTenant
 from bot.tenant_router import TenantRouter
 from bot.tenants.tenant import Tenant, TenantOrigin
 from bot.wiring import Services
+from tests.accounts import bound
 from tests.running import CARE
+from tests.test_shared_channels import Fleet as SharedChannel
 
 FEW, MANY = 50, 10_000
 MORE = 10  # of anything, for all the other accounts
@@ -155,6 +157,15 @@ async def cost_of(number: int, folder: object) -> dict[str, int]:
                 "services": len(fleet.accounts.present()),
                 "handlers": len(router.interactions.present()),
             }
+
+
+async def test_first_poll_without_a_problem_asks_nothing_about_episodes_and_their_messages(store, clock):
+    fleet = SharedChannel(store, clock, 2)
+    await store.open()
+    with counted_statements() as statements:
+        await fleet.polls(bound("bo"))
+    assert len([one for one in statements if one.startswith("INSERT INTO message")]) == len(fleet.bots)
+    assert [one for one in statements if "emitted_event" in one or "FROM message" in one] == []
 
 
 async def test_account_that_was_polled_takes_two_kilobytes_and_no_more_at_the_next_poll(tmp_path):

@@ -269,9 +269,12 @@ def _episode(row: sa.RowMapping, emitted: Sequence[sa.RowMapping]) -> Episode:
 
 async def parents(tx: Tx, ids: Iterable[str]) -> dict[str, Parent]:
     """Return, by episode id, the parent message that shows it: its own alert, or the newest group message."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
     return {
         row.episode_id: Parent(id=row.id, kind=MessageKind(row.kind), is_deleted=row.is_deleted)
-        for row in await tx.run(_PARENTS, {"ids": list(ids)})
+        for row in await tx.run(_PARENTS, {"ids": wanted})
     }
 
 
@@ -290,9 +293,10 @@ async def save(
     Raises:
         sqlalchemy.exc.IntegrityError: one of the events was emitted before; no event is reported twice.
     """
-    if changes:
-        # The list with this digest fitted the old states.
-        await tx.run(_FORGET_DIGEST, {"of_appid": tx.appid})
+    if not changes:
+        return  # as after most first polls
+    # The list with this digest fitted the old states.
+    await tx.run(_FORGET_DIGEST, {"of_appid": tx.appid})
     for change in changes:
         after = change.after
         values: dict[str, Any] = {name: getattr(after, name) for name in _COPIED}

@@ -49,7 +49,7 @@ async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str
     Args:
         row_ids: by message id, the id of the row that carries it.
     """
-    for new in messages:
+    for new in (one for one in messages if one.episode_ids):
         row_id = row_ids[new.id]
         if new.kind in GROUPED:
             group = await outbox.get(tx, row_id)
