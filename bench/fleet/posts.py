@@ -23,6 +23,7 @@ OUTAGE_SECONDS = 60.0
 NOTICE_SECONDS = 240.0  # for the notice of an outage, which needs two polls of an account
 CAUGHT_UP_SECONDS = 300.0
 APART = 5.0  # seconds between two probes, at least
+LONGEST_POLL = 10.0  # seconds: what had begun before polls were paused repeats its requests for so long at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ async def outage(fleet: MeasuredFleet, seconds: float = OUTAGE_SECONDS) -> Outag
     await fleet.wechat.silence(lasts=True)
     fleet.database.make_all_due(0)
     await _until(lambda: len(_parents(fleet)) > len(known), NOTICE_SECONDS)
+    await asyncio.sleep(LONGEST_POLL)
     await fleet.wechat.read()
     await asyncio.sleep(seconds)
     probes = probes_in(await fleet.wechat.read())
