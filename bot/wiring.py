@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 import ssl
@@ -52,7 +53,7 @@ from bot.tenant_states import TenantState
 from bot.tenants.table_keys import Source
 from bot.tenants.tenant import Tenant
 from bot.watcher.incident_reporting import CommonNotices
-from bot.watcher.poller import Watcher
+from bot.watcher.poller import AT_ONCE, Watcher
 from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
 from bot.watcher.shared_outages import SharedOutages
@@ -93,6 +94,7 @@ class SharedServices:
     rests: Rests = field(default_factory=Rests)
     store: Store | None = None
     unchanged_polls: UnchangedPolls | None = None
+    recording: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, AT_ONCE))  # of other polls
     heartbeat: Heartbeat | None = None
     outages: SharedOutages | None = None  # None for a single account
     platform: PlatformServices | None = None  # None without a third-party platform
@@ -437,6 +439,7 @@ def _add_alerts(
         cadence=Cadence(context.poll, timedelta(seconds=settings.poll_idle_seconds), jitter),
         lease=settings.poll_lease,
         unchanged_polls=services.shared.unchanged_polls,
+        recording=services.shared.recording,
         is_one_of_several=services.is_one_of_several,
         keeps_list=not services.shared.process.role,
         count=count,

@@ -18,7 +18,7 @@ from bot.outbox.messages import SEVERAL, MessageKind, NewMessage
 from bot.poll_loop import PollLoop
 from bot.settings.values import Settings
 from bot.store import episodes, outbox, poll_state, tenants
-from bot.store.database import insert_new
+from bot.store.database import Store, insert_new
 from bot.store.tables import poll_state as poll_state_table
 from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenants.tenant import Tenant, TenantOrigin
@@ -65,6 +65,7 @@ class Polls:
                 recovery=recovery,
                 cadence=Cadence(POLL, POLL),
                 unchanged_polls=fleet.shared.unchanged_polls,
+                recording=fleet.shared.recording,
                 outages=fleet.shared.outages,
             )
         self.loop = PollLoop(
@@ -100,9 +101,10 @@ class Polls:
 @pytest.fixture
 def polls(migrated_sqlite, tmp_path, clock):
     @asynccontextmanager
-    async def make(number: int, **settings: object) -> AsyncIterator[Polls]:
-        shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-        url = f"sqlite:///{tmp_path / 'kf.db'}"
+    async def make(number: int, url: str = "", **settings: object) -> AsyncIterator[Polls]:
+        if not url:
+            shutil.copy(migrated_sqlite, tmp_path / "kf.db")
+            url = f"sqlite:///{tmp_path / 'kf.db'}"
         base = Settings("", "", "xoxb-1", slack_alert_channel="C0ALERTS", database_url=url, **settings)
         tenants = [tenant(base, f"wx-{index}") for index in range(number)]
         async with build_fleet(base, tenants, clock, role="web") as fleet:
@@ -134,6 +136,22 @@ async def test_account_that_hangs_holds_one_slot_and_no_other_account(polls):
         made.hold("wx-0")
         await until(made.polled(*(f"wx-{index}" for index in range(1, 8))))
         assert made.running == ["wx-0"]
+
+
+async def test_polls_whose_outcomes_wait_for_the_database_leave_a_connection_to_others(polls, postgres_url):
+    async with polls(20, postgres_url, poll_concurrency=20) as made:
+        made.hold(*made.accounts)
+        await until(lambda: len(made.running) == 20)
+        other = Store.from_url(postgres_url, "wx-0", "C0ALERTS")
+        async with other.begin() as tx:
+            await poll_state.lock(tx, made.accounts)
+            made.let_go()
+            await asyncio.sleep(0.5)
+            async with asyncio.timeout(2), made.fleet.shared.store.begin():
+                pass
+        await other.close()
+        await until(made.polled(*made.accounts))
+    assert {tick for _, tick in made.done} == {Tick.GOOD}
 
 
 async def test_error_of_one_account_is_logged_once_and_stops_no_other(polls, caplog):

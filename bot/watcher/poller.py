@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ TIMER_PASS = timedelta(seconds=15)  # how soon a deadline is noticed, or at each
 FRESH = timedelta(seconds=60)  # an older poll is verified before a timer is reported
 VERIFY_SECONDS = 5
 LEASE = timedelta(seconds=60)  # a poll, and the evaluation of its list, take less
+AT_ONCE = 3  # outcomes that a process records, of its four connections: 64 would keep posts and clicks from them
 REFUSED_WAIT = timedelta(seconds=60)  # before the first poll is retried while Slack refuses the token
 
 
@@ -64,6 +66,7 @@ class Watcher:
         cadence: Cadence,
         lease: timedelta = LEASE,
         unchanged_polls: UnchangedPolls | None = None,
+        recording: asyncio.Semaphore | None = None,
         is_one_of_several: bool = False,
         keeps_list: bool = False,
         count: Counter = no_op,
@@ -75,6 +78,7 @@ class Watcher:
         Args:
             lease: how long another process waits for the outcome of a poll.
             unchanged_polls: records those of all accounts; None for an account by itself.
+            recording: the turns of all accounts to record an outcome; None for an account by itself.
             is_one_of_several: its unchanged polls are logged at DEBUG only.
             keeps_list: a command prints what it has polled. In a server, the lists of all accounts fill the memory.
             outages: those that several accounts share; None for a single account.
@@ -89,6 +93,7 @@ class Watcher:
         self._cadence = cadence
         self._lease = lease
         self._unchanged_polls = unchanged_polls or UnchangedPolls(store)
+        self._recording = recording or asyncio.Semaphore(AT_ONCE)
         self._unchanged_level = logging.DEBUG if is_one_of_several else logging.INFO
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
@@ -142,7 +147,7 @@ class Watcher:
             self._count("poll", "failed")
             authorizations, appid = self._authorizations, self._store.appid
             wait = await authorizations.apply_failure(appid, error) if authorizations else None
-            async with self._store.begin() as tx:
+            async with self._recording, self._store.begin() as tx:
                 await self._ingest.ingest_failure(tx, error, began, wait)
             await self.report_timers(may_poll=False)
             return Tick.FAILED
@@ -236,7 +241,7 @@ class Watcher:
         is_claimed: bool = False,
         digest: str | None = None,
     ) -> None:
-        async with self._store.begin() as tx:
+        async with self._recording, self._store.begin() as tx:
             await self._ingest.ingest(tx, listed, began, past, is_claimed=is_claimed, rows_digest=digest)
             if first:
                 await slack_state.record_success(tx, reading=True)
@@ -250,7 +255,7 @@ class Watcher:
 
         Not in the transaction of the poll: of two that end at once, neither would see that of the other.
         """
-        async with self._store.begin() as tx:
+        async with self._recording, self._store.begin() as tx:
             others = self._recorder.channel_appids
             if others and not await poll_state.any_unpolled(tx, others):
                 await shared_channel_rows.hasten(tx, tx.now, [MessageKind.FIRST_RUN])
