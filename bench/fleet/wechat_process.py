@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """A request for the list of an account."""
+    """A request for the list of an account; while WeChat is out of reach, also one for its token."""
 
     at: float  # Unix seconds
     account: int
@@ -102,8 +102,9 @@ def application() -> web.Application:
         if request.path == SILENCE:
             is_silent = request.query["lasts"] == "1"
             return web.Response()
-        if request.path == protocol.KF_LIST:
-            account = world.addressed(request.path, request.query, b"")
+        # A poll without a token ends with the request for one, if that is not answered.
+        if request.path == protocol.KF_LIST or (is_silent and request.path == protocol.TOKEN):
+            account = world.addressed(request.path, request.query, await request.read())
             polls.append((time.time(), merchants.number_of(account.appid)))
         await asyncio.sleep(ANSWER_SECONDS)
         if is_silent:
