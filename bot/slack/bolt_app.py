@@ -38,6 +38,7 @@ def make_app(token: str, api_url: str) -> AsyncApp:
     logger = logging.getLogger("slack_bolt")
     logger.setLevel(logging.WARNING)
     return AsyncApp(
+        name="wechat-kf",  # else Bolt reads the source of every module on the stack for one, a tenth of a second
         logger=logger,
         client=AsyncWebClient(base_url=api_url),
         authorize=authorize,
