@@ -373,12 +373,17 @@ async def _migrate(url: str) -> None:
     await store.close()
 
 
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """Return the URL of a migrated store of SQLite, which is `kf.db` in the folder of the test."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'kf.db')}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the URL of a migrated store of each kind, in turn."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "kf.db")
-        yield f"sqlite:///{tmp_path / 'kf.db'}"
+        yield request.getfixturevalue("sqlite_url")
     else:
         database: MigratedDatabase = request.getfixturevalue("migrated_database")
         yield database.url

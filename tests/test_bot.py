@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 from io import BytesIO
-from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
@@ -28,7 +27,6 @@ from tests.running import (
     bot_in_loop,
     final_answer,
     modal_text,
-    sqlite,
     until,
     world,
 )
@@ -41,8 +39,8 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
         made.invite("bo", 3 * DAY, "小波")
         yield made
@@ -415,6 +413,7 @@ async def test_end_does_not_wait_for_a_database_that_was_never_opened(place, mon
 
 
 async def test_database_of_a_development_version_is_named_in_the_log_and_not_changed(place, tmp_path, caplog):
+    (tmp_path / "kf.db").unlink()
     with closing(sqlite3.connect(tmp_path / "kf.db")) as old, old:
         old.executescript("""
             CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0010');

@@ -25,7 +25,6 @@ from tests.running import (
     bot_in_loop,
     final_answer,
     modal_text,
-    sqlite,
     until,
     utc_now,
     world,
@@ -38,8 +37,8 @@ CARE_LEADS = "<!subteam^S0CARE>"
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
         made.invite("bo", timedelta(days=3), "小波")
         yield made

@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.demo.slack_simulator import RESPONSE_URL, View, error, slow, view_payloads
 from tests.people import CHEN, LIN, MEI, TOM, buttons, care_team, modal, rejection, shown
-from tests.running import ALERTS, NOWHERE, World, bot_in_loop, sqlite, until, utc_now
+from tests.running import ALERTS, NOWHERE, World, bot_in_loop, until, utc_now
 from wechat_kf import protocol
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -23,8 +22,8 @@ READING = "Reading from WeChat…"
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with care_team(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with care_team(sqlite_url) as made:
         yield made
 
 
@@ -160,8 +159,8 @@ async def test_person_who_may_not_read_never_receives_a_name(place):
     assert not any(word in sent for word in ("Chen", "Anna", "harbour_tea", "chen_example"))
 
 
-async def test_unknown_permission_can_be_tried_again(tmp_path):
-    async with care_team(sqlite(tmp_path), usergroups={"S0CARE": (MEI,)}) as place:
+async def test_unknown_permission_can_be_tried_again(sqlite_url):
+    async with care_team(sqlite_url, usergroups={"S0CARE": (MEI,)}) as place:
         place.slack.arm("usergroups.users.list", slow(5))
         async with bot_in_loop(place, KF_VIEWERS="S0CARE"):
             await opens(place, MEI)

@@ -7,13 +7,12 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bot.demo.slack_simulator import error, slow
-from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, until, world
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
@@ -22,8 +21,8 @@ BERLIN, GUANGZHOU = "U0TOM", "U0LIN"
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
         made.invite("bo", timedelta(days=3), "小波")
         made.slack.add_person(BERLIN, "tom", locale="en-GB", tz="Europe/Berlin")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from bot.demo.slack_simulator import View, error
 from bot.interactions import view_answers
 from tests.people import CHEN, LIN, alert_of, buttons, care_team, fields, modal, rejection, shown, typed
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until
+from tests.running import ALERTS, CARE, World, bot_in_loop, until
 from wechat_kf import protocol
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -19,8 +18,8 @@ pytestmark = [pytest.mark.server, pytest.mark.story]
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with care_team(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with care_team(sqlite_url) as made:
         yield made
 
 

@@ -18,7 +18,7 @@ from tests.accounts import invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import LOST, FakeChannel
-from tests.running import bot_in_loop, sqlite, until, world
+from tests.running import bot_in_loop, until, world
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -58,9 +58,9 @@ async def test_process_with_a_wrong_clock_finds_a_post_whose_response_was_lost(p
 
 @pytest.mark.server
 @pytest.mark.parametrize("seconds", [600, -600])
-async def test_process_ten_minutes_off_finds_its_post_by_the_date_that_slack_sends(tmp_path, caplog, seconds):
+async def test_process_ten_minutes_off_finds_its_post_by_the_date_that_slack_sends(sqlite_url, caplog, seconds):
     caplog.set_level("INFO")
-    async with world(sqlite(tmp_path)) as place:
+    async with world(sqlite_url) as place:
         key = place.invite("bo", timedelta(days=3))
         async with bot_in_loop(place, clock=skewed(seconds), ALERT_LEASE_SECONDS="2"):
             await until(lambda: len(place.wechat.log) > 2)

@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -27,15 +26,15 @@ from tests.fleets import (
     polled,
 )
 from tests.people import LIN, MEI, TOM, buttons, shown
-from tests.running import ALERTS, APPID, CARE, bot_in_loop, final_answer, modal_text, sqlite, until
+from tests.running import ALERTS, APPID, CARE, bot_in_loop, final_answer, modal_text, until
 
 pytestmark = [pytest.mark.server, pytest.mark.story]
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
+async def place(sqlite_url: str) -> AsyncIterator[FleetWorld]:
     """Serve three accounts, each with an account `bo` whose invitation is rejected, and one that waits."""
-    async with fleet_world(sqlite(tmp_path), invited=["bo", "chen"]) as made:
+    async with fleet_world(sqlite_url, invited=["bo", "chen"]) as made:
         for appid in SECRETS:
             made.wechat[appid].reject(BO)
         yield made
@@ -234,8 +233,8 @@ async def test_help_says_how_to_name_an_account(place):
         assert "/kf invite" in shown(await asked(place, "help", user=LIN))
 
 
-async def test_account_of_the_environment_is_one_of_them(tmp_path):
-    async with fleet_world(sqlite(tmp_path), own=True) as place:
+async def test_account_of_the_environment_is_one_of_them(sqlite_url):
+    async with fleet_world(sqlite_url, own=True) as place:
         place.invite(APPID, "bo")
         async with bot_in_loop(place):
             await polled(place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -27,7 +26,7 @@ from tests.fleets import (
     polled,
 )
 from tests.people import LIN, TOM, shown
-from tests.running import bot_in_loop, sqlite, until
+from tests.running import bot_in_loop, until
 
 pytestmark = [pytest.mark.server, pytest.mark.story]
 
@@ -35,8 +34,8 @@ NAMES = {HARBOUR: "Harbour Tea", KIOSK: "Night Kiosk", ORCHID: "兰花"}
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
-    async with fleet_world(sqlite(tmp_path), invited=["bo", "chen"], may_mention={f"<@{LIN}>"}) as made:
+async def place(sqlite_url: str) -> AsyncIterator[FleetWorld]:
+    async with fleet_world(sqlite_url, invited=["bo", "chen"], may_mention={f"<@{LIN}>"}) as made:
         made.slack.add_person(LIN, "lin")
         made.environ["KF_OPERATORS"] = LIN
         yield made

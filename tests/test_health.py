@@ -38,7 +38,7 @@ from bot.web.server import make_web_app
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.doctors import running_bot
-from tests.running import ALERTS, CARE, World, bot_in_loop, settings_in_loop, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, settings_in_loop, until, world
 from tests.samples import CONTEXT, shown
 from wechat_kf import QuotaError
 
@@ -46,8 +46,8 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def place(tmp_path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         yield made
 
 

@@ -25,7 +25,7 @@ from bot.settings.values import Settings
 from bot.store.database import Store
 from tests.conftest import APPID
 from tests.doctors import running_bot
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, until, utc_now, world
 from tests.startup_relay import StartupRelay, startup_relay
 
 pytestmark = pytest.mark.server
@@ -242,14 +242,14 @@ def brisk(monkeypatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-async def test_fault_is_shown_everywhere_until_it_ends(tmp_path, caplog, brisk):
+async def test_fault_is_shown_everywhere_until_it_ends(sqlite_url, caplog, brisk):
     caplog.set_level(logging.INFO)
-    async with world(sqlite(tmp_path)) as place:
+    async with world(sqlite_url) as place:
         place.slack.channels[ALERTS].is_private, place.slack.channels[ALERTS].is_member = True, False
         for name in ("bo", "dee"):
             place.invite(name)
         async with bot_in_loop(place) as url:
-            scene = Scene(place, url, sqlite(tmp_path), brisk)
+            scene = Scene(place, url, sqlite_url, brisk)
             for fault in FAULTS.values():
                 await fault.is_shown_until_it_ends(scene, caplog)
                 caplog.clear()

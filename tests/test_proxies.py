@@ -7,7 +7,6 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -110,8 +109,8 @@ async def recording(hosts: dict[str, str] | None = None) -> AsyncIterator[Record
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         made.invite("bo")
         yield made
 
