@@ -112,7 +112,7 @@ def table(folder: Path, handle: str, channel: str) -> str:
     )
 
 
-async def polled(around: FleetWorld, times: int = 3, appids: Collection[str] = ()) -> None:
+async def polled(around: FleetWorld, times: int = 2, appids: Collection[str] = ()) -> None:
     """Wait until each account, or each of these, has been polled so often; all polls but the last are stored."""
     accounts = [around.wechat[appid] for appid in appids or around.wechat.accounts]
     expected = [polls(account) + times for account in accounts]
