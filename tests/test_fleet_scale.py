@@ -31,10 +31,11 @@ from bot.tenant_router import TenantRouter
 from bot.tenants.tenant import Tenant, TenantOrigin
 from bot.wiring import Services
 from tests.accounts import bound
+from tests.budgets import share
 from tests.running import CARE
 from tests.test_shared_channels import Fleet as SharedChannel
 
-FEW, MANY = 50, 10_000
+FEW, MANY = 50, share(2_000, 10_000)
 MORE = 10  # of anything, for all the other accounts
 USER = "U0MEI"
 

@@ -21,7 +21,7 @@ from wechat_kf.errors import api_error
 pytestmark = pytest.mark.mostly_sqlite
 
 SECOND = timedelta(seconds=1)
-ACCOUNTS = share(40, 200)
+ACCOUNTS = share(24, 200)
 DOWN, AGAIN = "WeChat does not answer, so states may be old", "WeChat answers again"
 
 
