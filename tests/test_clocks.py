@@ -27,7 +27,7 @@ def skewed(seconds: float):
     return lambda: datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("seconds", [75, -75, 180])
+@pytest.mark.parametrize("seconds", [pytest.param(75, marks=pytest.mark.test_all), -75, 180])
 async def test_processes_on_postgresql_whose_clocks_differ_post_once_while_slack_is_slow(postgres_url, seconds):
     async with world(postgres_url) as place:
         key = place.invite("bo", timedelta(days=3))
@@ -42,7 +42,7 @@ async def test_processes_on_postgresql_whose_clocks_differ_post_once_while_slack
     assert len(posts) == 1
 
 
-@pytest.mark.parametrize("seconds", [180, -180])
+@pytest.mark.parametrize("seconds", [180, pytest.param(-180, marks=pytest.mark.test_all)])
 async def test_process_with_a_wrong_clock_finds_a_post_whose_response_was_lost(postgres_url, seconds):
     async with world(postgres_url) as place:
         key = place.invite("bo", timedelta(days=3))
@@ -86,6 +86,7 @@ def test_clock_of_slack_is_that_of_its_last_response_continued_by_a_stopwatch():
     assert slack.now() == NOW + 48 * MINUTE
 
 
+@pytest.mark.mostly_sqlite
 async def test_search_window_follows_slacks_clock(store, clock):
     class Ahead(FakeChannel):
         """Slack, ten minutes ahead of this side."""
@@ -105,6 +106,7 @@ async def test_search_window_follows_slacks_clock(store, clock):
     assert len(slack.posted) == 1
 
 
+@pytest.mark.mostly_sqlite
 async def test_clock_that_jumps_forward_does_not_bring_the_second_lookup_forward(store, clock):
     elapsed = VirtualClock()
     bot = Bot(store, clock, stopwatch=lambda: elapsed().timestamp())
@@ -133,7 +135,14 @@ async def with_wrong_clock(store: Store, *, over: bool = False) -> None:
         await poll_state.record_clock(tx, known.clock, ClockSkew(3, incident=incident))
 
 
-@pytest.mark.parametrize("answers", [[], [HistoryUnreadable("missing_scope")] * 20], ids=["readable", "unreadable"])
+@pytest.mark.mostly_sqlite
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([], marks=pytest.mark.both_stores, id="readable"),
+        pytest.param([HistoryUnreadable("missing_scope")] * 20, id="unreadable"),
+    ],
+)
 async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_after_an_hour(store, clock, answers):
     bot = Bot(store, clock)
     await bot.reads(invited("bo"), after=timedelta(0))
@@ -154,6 +163,7 @@ async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_aft
     assert text.endswith("Possible repeat: Slack did not confirm the first posting.")
 
 
+@pytest.mark.mostly_sqlite
 async def test_unknown_outcome_is_sent_again_once_the_clock_is_right(store, clock):
     bot = Bot(store, clock)
     await bot.reads(invited("bo"), after=timedelta(0))

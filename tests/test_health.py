@@ -156,6 +156,7 @@ async def test_fault_of_the_health_report_itself_is_no_error_of_the_server(caplo
 
 
 @pytest.mark.process
+@pytest.mark.test_all
 async def test_process_with_a_refused_token_reports_it_in_its_first_minute(place, tmp_path):
     place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
     log = tmp_path / "log"
@@ -304,6 +305,7 @@ def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = No
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
 
 
+@pytest.mark.mostly_sqlite
 async def test_token_that_is_refused_for_a_person_is_a_problem_of_the_alerts(store, clock):
     await Bot(store, clock).reads()
     settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS)
@@ -313,6 +315,7 @@ async def test_token_that_is_refused_for_a_person_is_a_problem_of_the_alerts(sto
     assert (problem.kind, problem.alerts) == (ProblemKind.SLACK_BLOCKED, True)
 
 
+@pytest.mark.mostly_sqlite
 async def test_failed_poll_is_shown_at_once_with_its_start(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
@@ -334,6 +337,7 @@ async def test_failed_poll_is_shown_at_once_with_its_start(store, clock):
     assert diagnose(await stands.facts()) == ()
 
 
+@pytest.mark.mostly_sqlite
 async def test_recurring_problem_within_the_hour_is_shown_since_its_return(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     began = []
@@ -357,6 +361,7 @@ async def test_recurring_problem_within_the_hour_is_shown_since_its_return(store
     )
 
 
+@pytest.mark.mostly_sqlite
 async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
@@ -367,6 +372,7 @@ async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
     assert (problem.kind, problem.length) == (ProblemKind.POLL_OVERDUE, 15 * MINUTE + timedelta(seconds=1))
 
 
+@pytest.mark.mostly_sqlite
 async def test_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_renewal(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
@@ -384,6 +390,7 @@ async def test_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_ren
     assert diagnose(await stands.facts()) == ()
 
 
+@pytest.mark.mostly_sqlite
 async def test_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock):
     stands = standing(store, clock, ProcessInfo("web", "web", NOW - timedelta(days=1)))
     worker = ProcessInfo("worker", "worker", NOW - timedelta(days=1), receives_commands=True)
@@ -409,6 +416,7 @@ async def test_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock)
     assert await kinds() == [ProblemKind.NO_COMMAND_RECEIVER]
 
 
+@pytest.mark.mostly_sqlite
 async def test_unrecorded_poll_is_a_problem_until_a_poll_is_recorded(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
@@ -437,6 +445,7 @@ async def test_probe_before_the_first_migration_leaves_no_trouble_behind(new_sto
     assert diagnose(await stands.facts()) == ()
 
 
+@pytest.mark.mostly_sqlite
 async def test_tables_that_are_still_being_made_are_no_fault_however_long_that_takes(new_store, clock):
     stands = standing(new_store, clock, ProcessInfo("one", "web", clock.now, receives_commands=True))
     clock.forward(seconds=50)
@@ -453,6 +462,7 @@ async def test_missing_tables_are_explained_by_the_error_of_the_watcher(new_stor
         assert (problem.kind, problem.error) == (ProblemKind.STORE_SCHEMA, str(DevelopmentSchemaError()))
 
 
+@pytest.mark.mostly_sqlite
 @pytest.mark.parametrize("off", [timedelta(days=-1), -3 * MINUTE, 3 * MINUTE, timedelta(days=1)])
 async def test_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, clock, off):
     own = VirtualClock(NOW + off)
@@ -472,6 +482,7 @@ async def test_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, cl
     assert ProblemKind.POLL_OVERDUE in {problem.kind for problem in diagnose(await stands.facts())}
 
 
+@pytest.mark.mostly_sqlite
 async def test_unconfirmed_empty_list_is_a_completed_poll(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads(*bot.wechat.listed)
@@ -480,6 +491,7 @@ async def test_unconfirmed_empty_list_is_a_completed_poll(store, clock):
     assert facts.polled_at == clock.now
 
 
+@pytest.mark.mostly_sqlite
 async def test_process_that_has_just_started_is_starting_until_its_first_poll(store, clock):
     bot = Bot(store, clock)
     stands = standing(store, clock, ProcessInfo("one", "web", NOW, receives_commands=True))
@@ -490,6 +502,7 @@ async def test_process_that_has_just_started_is_starting_until_its_first_poll(st
     assert diagnose(await stands.facts()) == ()
 
 
+@pytest.mark.mostly_sqlite
 @pytest.mark.parametrize(
     ("own", "same", "different"),
     [
@@ -516,6 +529,7 @@ async def test_setting_that_another_process_has_differently_is_named(store, cloc
         assert (await stands.facts()).differing_settings == named
 
 
+@pytest.mark.mostly_sqlite
 async def test_process_of_an_older_release_does_not_count_as_different(store, clock):
     stands = standing(store, clock)
     async with store.begin() as tx:
