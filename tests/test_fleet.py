@@ -79,10 +79,22 @@ async def body(url: str) -> tuple[int, str]:
 # Alerts
 
 
-async def test_alerts_of_each_account_are_in_its_channel_and_language_and_begin_with_its_name(place):
+async def test_alerts_of_each_account_begin_with_its_name_and_are_acknowledged_alone(place):
     async with bot_in_loop(place):
         await rejections(place)
         at_harbour, at_orchid = place.slack.messages(AT_HARBOUR), place.slack.messages(AT_ORCHID)
+        other = alert(place, KIOSK)
+        await place.slack.click(alert(place, HARBOUR), "alert.ack", user=TOM)
+        await until(lambda: f"Acknowledged by <@{TOM}>" in shown(alert(place, HARBOUR)))
+        await until(lambda: len(posted(place)) == 4)
+        await polled(place)
+        said = await place.slack.command("all rejected", channel=CARE, user=MEI)
+        listed = shown(await said.answer())
+    assert alert(place, KIOSK) == other
+    (reply,) = (one for one in posted(place) if one.thread_ts)
+    assert reply.thread_ts == alert(place, HARBOUR).ts
+    assert reply.text.startswith("Harbour Tea · Acknowledged by Tom: Bo")
+    assert listed.count("acknowledged by") == 1
     assert sorted(one.text.split(" (")[0] for one in at_harbour) == [
         "Harbour Tea · Rejected: Bo",
         "Night Kiosk · Rejected: Bo",
@@ -98,23 +110,6 @@ async def test_alerts_of_each_account_are_in_its_channel_and_language_and_begin_
 
 def _values(message: Message) -> list[str]:
     return [part["value"] for block in message.blocks for part in block.get("elements", ()) if "value" in part]
-
-
-async def test_acknowledgement_leaves_the_alert_of_another_account_alone(place):
-    async with bot_in_loop(place):
-        await rejections(place)
-        other = alert(place, KIOSK)
-        await place.slack.click(alert(place, HARBOUR), "alert.ack", user=TOM)
-        await until(lambda: f"Acknowledged by <@{TOM}>" in shown(alert(place, HARBOUR)))
-        await until(lambda: len(posted(place)) == 4)
-        await polled(place)
-        assert alert(place, KIOSK) == other
-        (reply,) = (one for one in posted(place) if one.thread_ts)
-        assert reply.thread_ts == alert(place, HARBOUR).ts
-        assert reply.text.startswith("Harbour Tea · Acknowledged by Tom: Bo")
-        said = await place.slack.command("all rejected", channel=CARE, user=MEI)
-        listed = shown(await said.answer())
-    assert listed.count("acknowledged by") == 1
 
 
 async def test_bound_and_reminded_people_with_equal_names_do_not_mix(place):
