@@ -48,7 +48,7 @@ async def clicked(place: FleetWorld, message: Message, action_id: str, value: st
     return await final_answer(await place.slack.click(message, action_id, value=value or None))
 
 
-async def test_account_is_named_by_its_handle_or_appid_anywhere_before_a_text(place):
+async def test_account_is_named_by_its_handle_or_appid_anywhere_or_the_nearest_is_offered(place):
     async with bot_in_loop(place):
         await polled(place)
         overview = await asked(place, "@harbour")
@@ -65,6 +65,13 @@ async def test_account_is_named_by_its_handle_or_appid_anywhere_before_a_text(pl
         # The buttons below an answer stay with its account, in any channel.
         listed = await clicked(place, overview, "kf.list")
         assert listed.text.startswith("Harbour Tea · Accounts 1 to 2 of 2")
+        # A wrong handle gets the nearest one.
+        for word in ("orhcid", "兰花"):
+            wrong = await asked(place, f"@{word} rejected")
+            assert wrong.text == f"There is no Official Account “{word}” for you here. Did you mean @orchid?"
+            assert (await clicked(place, wrong, "kf.list", f"v2:{ORCHID}:overview")).text.startswith("兰花 · ")
+        none = await asked(place, "@zzz")
+        assert none.text.endswith("for you here. /kf accounts lists those that you may see.")
 
 
 async def test_handle_may_be_chinese(place):
@@ -73,16 +80,6 @@ async def test_handle_may_be_chinese(place):
         await polled(place)
         assert (await asked(place, "@兰花 已拒绝")).text.startswith("兰花 · 1 account is rejected: Bo")
         assert "Did you mean @兰花?" in (await asked(place, "@兰花茶")).text
-
-
-async def test_wrong_handle_gets_the_nearest_one(place):
-    async with bot_in_loop(place):
-        for word in ("orhcid", "兰花"):
-            wrong = await asked(place, f"@{word} rejected")
-            assert wrong.text == f"There is no Official Account “{word}” for you here. Did you mean @orchid?"
-            assert (await clicked(place, wrong, "kf.list", f"v2:{ORCHID}:overview")).text.startswith("兰花 · ")
-        none = await asked(place, "@zzz")
-        assert none.text.endswith("for you here. /kf accounts lists those that you may see.")
 
 
 async def test_hidden_account_is_answered_like_one_that_does_not_exist(place):
@@ -129,18 +126,18 @@ async def test_states_of_all_accounts_are_not_known_without_alerts(place):
         assert answer.text.startswith("Alerts are off, so no accounts are stored. Read one Official Account,")
 
 
-@pytest.mark.parametrize("text", ["accounts", "all rejected"])
-async def test_locked_database_is_answered_soon(place, tmp_path, monkeypatch, text):
+async def test_locked_database_is_answered_soon(place, tmp_path, monkeypatch):
     monkeypatch.setattr(fleet_answers, "STORE_SECONDS", 0.1)
     async with bot_in_loop(place):
         await polled(place)
         locking = sqlite3.connect(tmp_path / "kf.db", isolation_level=None, check_same_thread=False)
         with closing(locking) as other:
             await asyncio.to_thread(other.execute, "BEGIN EXCLUSIVE")
-            began = time.monotonic()
-            answer = await asked(place, text)
-            assert time.monotonic() - began < BUSY_SECONDS
-            assert answer.text.startswith("The database does not answer.")
+            for text in ("accounts", "all rejected"):
+                began = time.monotonic()
+                answer = await asked(place, text)
+                assert time.monotonic() - began < BUSY_SECONDS, text
+                assert answer.text.startswith("The database does not answer."), text
 
 
 async def test_channel_decides_which_accounts_a_command_without_a_handle_means(place):
@@ -169,6 +166,11 @@ async def test_channel_decides_which_accounts_a_command_without_a_handle_means(p
         rejected = await asked(place, "rejected", AT_HARBOUR)
         assert rejected.text.startswith("2 accounts are rejected: ")
         assert (await clicked(place, rejected, "kf.refresh")).text.startswith("2 accounts are rejected: ")
+        await until(lambda: place.texts(AT_ORCHID))
+        assert (await asked(place, "status")).text.startswith("3 Official Accounts · Working normally.")
+        assert (await asked(place, "@harbour status")).text.startswith("Harbour Tea · Working normally.")
+        assert (await asked(place, "status", AT_ORCHID)).text.startswith("兰花 · Working normally.")
+        assert "<#C0ORCHID>" in shown(await asked(place, "status", AT_ORCHID))
         status = await asked(place, "status", AT_HARBOUR)
         assert (await clicked(place, status, "kf.refresh")).text.startswith("2 Official Accounts")
         opened = await clicked(place, every, "kf.list", f"v2:{KIOSK}:overview")
@@ -208,16 +210,6 @@ async def test_pages_of_an_overview_are_turned(place):
         assert "13 accounts are rejected · 11–13" in shown(second)
         assert "kf.page.next" not in buttons(second)
         assert "13 accounts are rejected · 1–10" in shown(await clicked(place, second, "kf.page.prev"))
-
-
-async def test_status_sums_up_the_accounts_and_shows_each(place):
-    async with bot_in_loop(place):
-        await polled(place)
-        await until(lambda: place.texts(AT_ORCHID))
-        assert (await asked(place, "status")).text.startswith("3 Official Accounts · Working normally.")
-        assert (await asked(place, "@harbour status")).text.startswith("Harbour Tea · Working normally.")
-        assert (await asked(place, "status", AT_ORCHID)).text.startswith("兰花 · Working normally.")
-        assert "<#C0ORCHID>" in shown(await asked(place, "status", AT_ORCHID))
 
 
 async def test_help_says_how_to_name_an_account(place):
