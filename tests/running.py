@@ -118,11 +118,12 @@ async def started_in_loop(
     clock: Clock,
     limits: ResponseLimits = RESPONSE_LIMITS,
     stored: StoredAccounts = NO_ACCOUNTS,
+    settings_of: Callable[[Mapping[str, str]], Settings] = settings_in_loop,
 ) -> AsyncIterator[BotProcess]:
     """Start a bot with these variables inside the test's loop, and stop it at the end."""
     port = str(free_port())
     environ = {"PORT": port, **environ}
-    settings = settings_in_loop(environ)
+    settings = settings_of(environ)
     defined = load_defined(settings, environ, environment.read_file)
     async with build_fleet(settings, with_stored(defined, stored).watched, clock, role=role) as fleet:
         stop = asyncio.Event()
@@ -139,11 +140,14 @@ async def started_in_loop(
 
 @asynccontextmanager
 async def clocked_in_loop(environ: Mapping[str, str]) -> AsyncIterator[BotProcess]:
-    """Start the bot on the clock of the playground, as bot.demo.playground.clocked_bot does in a process."""
+    """Start the bot on the clock of the playground, as bot.demo.playground.clocked_bot does in a process.
+
+    It polls every second, as there: each poll is drawn on the page, too.
+    """
     variables = {**environ, "HOST": "127.0.0.1"}
     variables.pop(PARENT_PROCESS)
     clock = SharedClock(Path(variables.pop(CLOCK_FILE)))
-    async with started_in_loop(variables, "web", clock=clock) as bot:
+    async with started_in_loop(variables, "web", clock=clock, settings_of=Settings.from_environ) as bot:
         yield bot
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,10 +57,14 @@ class Visitor:
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
-        self.page.on("dialog", self._dialog)
-        self.page.on("request", lambda request: self._request(request.url))
+        self._listeners: dict[Any, Callable[[Any], Any]] = {
+            "console": self._console,
+            "pageerror": lambda error: self.troubles.append(f"error: {error}"),
+            "dialog": self._dialog,
+            "request": lambda request: self._request(request.url),
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -79,6 +83,17 @@ class Visitor:
         """Open the page, and wait until the bot is there."""
         await self.page.goto(f"{self.url}/")
         await expect(self.page.locator(".chain-stop.of-bot")).to_have_attribute("data-state", "running")
+
+    async def leaves(self) -> None:
+        """Leave the window to the next user as it was, but for what the browser stores of this address."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        for other in self.page.context.pages:
+            if other is not self.page:
+                await other.close()
+        await self.page.goto("about:blank")
+        await self.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+        await self.page.emulate_media(color_scheme="light")
 
     async def sees_the_bot(self, words: str | re.Pattern[str]) -> None:
         await expect(self.page.locator(".of-bot .chain-state")).to_have_text(words)
@@ -146,10 +161,14 @@ class Visitor:
 
 async def visitor(context: BrowserContext, url: str, *, toured: bool = True) -> Visitor:
     """Open a tab. Who has not `toured` yet is shown round."""
+    return Visitor(await new_page(context, toured=toured), url)
+
+
+async def new_page(context: BrowserContext, *, toured: bool = True) -> Page:
     context.set_default_timeout(PATIENCE)
     if toured:
         await context.add_init_script("localStorage.setItem('kf-tour', 'over')")
-    return Visitor(await context.new_page(), url)
+    return await context.new_page()
 
 
 def looks(width: int, height: int, **more: Any) -> dict[str, Any]:

@@ -1,21 +1,23 @@
-"""One browser a worker, one playground and one window a test."""
+"""One browser a worker, one playground a test, and one window for all tests that need no other."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
+from bot.delivery import updater
 from bot.demo.playground.installations import ALERTS
 from bot.demo.playground.run import playground
 from bot.demo.playground.sandbox import Sandbox
-from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
+from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, new_page, visitor
 from tests.programs import give_up_without
 from tests.running import clocked_in_loop, until
 
@@ -45,9 +47,22 @@ async def browser() -> AsyncIterator[Browser]:
         yield opened
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def window(browser: Browser) -> AsyncIterator[Page]:
+    """A window that one test after the other uses: a new one costs the browser half a second of CPU."""
+    async with await browser.new_context(**looks(*WIDE)) as context:
+        yield await new_page(context)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def place(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    """A small tea shop; the bot is still starting, as a process for a test with that mark."""
+async def place(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Place]:
+    """A small tea shop; the bot is still starting, as a process for a test with that mark.
+
+    One in the test's loop edits a message again after a second, and not only after ten, in which the page waits.
+    """
+    monkeypatch.setattr(updater, "EDIT_GAP", timedelta(seconds=1))
     start = None if request.node.get_closest_marker("process") else clocked_in_loop
     async with playground(tmp_path, start=start) as (url, world):
         yield Place(url, world)
@@ -65,8 +80,7 @@ async def visit(browser: Browser, place: Place) -> AsyncIterator[Visit]:
             context = await stack.enter_async_context(await browser.new_context(**looks(*size, **more)))
             one = await visitor(context, place.url, toured=toured)
             visitors.append(one)
-            await one.arrives()
-            await until(lambda: bool(place.told), within=60)  # from now on, what happens is news
+            await has_arrived(one, place)
             return one
 
         yield come
@@ -74,6 +88,17 @@ async def visit(browser: Browser, place: Place) -> AsyncIterator[Visit]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def mei(visit: Visit) -> Visitor:
-    """Mei, who has seen the tour, at a desk."""
-    return await visit()
+async def mei(window: Page, place: Place) -> AsyncIterator[Visitor]:
+    """Mei, who has seen the tour, at a desk. What goes wrong in her browser fails the test."""
+    one = Visitor(window, place.url)
+    try:
+        await has_arrived(one, place)
+        yield one
+    finally:
+        await one.leaves()
+    assert one.troubles == []
+
+
+async def has_arrived(one: Visitor, place: Place) -> None:
+    await one.arrives()
+    await until(lambda: bool(place.told), within=60)  # from now on, what happens is news

@@ -27,6 +27,7 @@ async def test_alert_counts_as_unread_and_changes_in_place_until_its_account_is_
 
 
 @pytest.mark.process
+@pytest.mark.test_all
 async def test_killed_bot_returns_and_repeats_nothing(mei, place):
     await mei.opens("kf-alerts")
     await mei.does("reject", "chen")

@@ -89,6 +89,11 @@ async def test_page_on_a_phone_shows_everything_without_scrolling_sideways(visit
     await mei.types("/kf list")
     await expect(mei.private).to_be_visible()
     assert await fits(mei)
+    await mei.opens("KF Home")
+    home = mei.page.get_by_role("tabpanel", name="KF Home")
+    await expect(home.get_by_role("button", name="Help")).to_be_visible()
+    assert await fits(mei)
+    assert await violations(mei) == []
     await mei.opens("kf-alerts")
     asks = mei.page.get_by_role("button", name="Acknowledge all").first
     await expect(asks).to_be_visible()

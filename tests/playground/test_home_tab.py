@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.playground.accessibility import fits, violations
-from tests.playground.browsing import NARROW
+from tests.playground.accessibility import violations
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,13 +42,3 @@ async def test_home_shows_the_board_of_the_person_who_looks_and_follows_its_menu
     await expect(home).to_contain_text("40 个账号中有")
     place.world.slack.views.publish("U0TOM", {"type": "home", "blocks": [{"type": "hologram"}]})
     await expect(home.locator(".slack-error")).to_contain_text("“hologram”")
-
-
-async def test_home_fits_a_telephone(visit):
-    mei = await visit(NARROW, has_touch=True, color_scheme="dark")
-    await mei.presses("Hostile names")
-    await mei.opens("KF Home")
-    home = mei.page.get_by_role("tabpanel", name="KF Home")
-    await expect(home.get_by_role("button", name="Help")).to_be_visible()
-    assert await fits(mei)
-    assert await violations(mei) == []
