@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -15,7 +14,7 @@ from bot.interactions.access import AccessPolicy, Membership, OperatorPolicy
 from bot.ports import BotWorkspace, Origin, UnknownMembersError, UnknownWorkspaceError
 from bot.slack.directory import group_members
 from bot.slack.web_api import no_retry_client
-from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, until, world
 
 pytestmark = pytest.mark.server
 
@@ -186,8 +185,8 @@ async def test_reader_is_not_checked_while_the_operators_are_not_known():
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path), usergroups=GROUPS) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url, usergroups=GROUPS) as made:
         made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
         yield made
 

@@ -263,8 +263,8 @@ async def test_accounts_are_listed_by_state_as_json(capsys, monkeypatch, tmp_pat
 
 
 @pytest.mark.server
-async def test_running_bot_answers_with_the_state_of_an_account_and_reads_nothing(tmp_path):
-    async with fleet_world(sqlite(tmp_path)) as world:
+async def test_running_bot_answers_with_the_state_of_an_account_and_reads_nothing(sqlite_url, tmp_path):
+    async with fleet_world(sqlite_url) as world:
         store = Store.from_url(sqlite(tmp_path), "")
         await store.open()
         async with store.begin() as tx:

@@ -410,8 +410,8 @@ async def test_store_that_cannot_be_used_is_named(tmp_path: Path):
 
 
 @pytest.mark.server
-async def test_running_bot_takes_commands_of_administrators_where_some_are_named(tmp_path):
-    async with fleet_world(sqlite(tmp_path)) as world:
+async def test_running_bot_takes_commands_of_administrators_where_some_are_named(sqlite_url):
+    async with fleet_world(sqlite_url) as world:
         world.slack.add_person(BOSS, "boss")
         async with bot_in_loop(world, KF_ADMINS=BOSS, **PLATFORM):
             link = await final_answer(await world.slack.command("accounts link", channel=CARE, user=BOSS))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,7 +17,7 @@ from bot.interactions.access import Membership, belongs
 from bot.ports import BotWorkspace, Origin, UnknownWorkspaceError
 from bot.slack.directory import bot_workspace, is_shared_outside
 from bot.slack.web_api import no_retry_client
-from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, until, world
 
 pytestmark = pytest.mark.server
 
@@ -98,11 +97,11 @@ async def test_people_of_the_organisation_are_members_unless_the_channel_is_shar
 
 @asynccontextmanager
 async def alerted(
-    tmp_path: Path, *, ext_shared: bool = True, left: timedelta = timedelta(minutes=30), **of_slack: Any
+    url: str, *, ext_shared: bool = True, left: timedelta = timedelta(minutes=30), **of_slack: Any
 ) -> AsyncIterator[World]:
     """Run the simulators with an invitation that the first poll alerts about."""
     teams = {TRADER: "T0009", COLLEAGUE: "T0002"}
-    async with world(sqlite(tmp_path), teams=teams, **of_slack) as place:
+    async with world(url, teams=teams, **of_slack) as place:
         place.slack.channels[ALERTS].is_ext_shared = ext_shared
         place.invite("bo", left)
         yield place
@@ -139,10 +138,10 @@ def details_of(alert: Message, action_id: str) -> dict[str, Any]:
     return {}
 
 
-async def test_person_of_another_company_neither_reads_nor_acts(tmp_path, caplog):
+async def test_person_of_another_company_neither_reads_nor_acts(sqlite_url, caplog):
     caplog.set_level("INFO")
     left = timedelta(days=1, seconds=2)  # so that the alert has a later reminder to snooze until
-    async with alerted(tmp_path, left=left) as place, bot_in_loop(place):
+    async with alerted(sqlite_url, left=left) as place, bot_in_loop(place):
         alert = await alert_of(place)
         for action_id in ("alert.details", "alert.ack", "alert.snooze"):
             said = await reply(place.slack, alert, action_id, TRADER, **details_of(alert, action_id))
@@ -153,8 +152,8 @@ async def test_person_of_another_company_neither_reads_nor_acts(tmp_path, caplog
         assert "bo_example" in await details_shown(place.slack, alert, "U0TOM")
 
 
-async def test_lists_behind_a_button_in_the_channel_are_for_members(tmp_path):
-    async with alerted(tmp_path) as place:
+async def test_lists_behind_a_button_in_the_channel_are_for_members(sqlite_url):
+    async with alerted(sqlite_url) as place:
         place.wechat.reject(place.invite("chen"))
         place.wechat.reject(place.invite("dee"))
         async with bot_in_loop(place):
@@ -165,8 +164,8 @@ async def test_lists_behind_a_button_in_the_channel_are_for_members(tmp_path):
             assert "bo@harbour_tea" in str((await reply(place.slack, summary, "kf.list", "U0TOM")).blocks)
 
 
-async def test_viewers_may_be_named_from_another_company(tmp_path):
-    async with alerted(tmp_path) as place, bot_in_loop(place, KF_VIEWERS=f"U0MEI,{TRADER}"):
+async def test_viewers_may_be_named_from_another_company(sqlite_url):
+    async with alerted(sqlite_url) as place, bot_in_loop(place, KF_VIEWERS=f"U0MEI,{TRADER}"):
         alert = await alert_of(place)
         assert "bo_example" in await details_shown(place.slack, alert, TRADER)
         assert (await reply(place.slack, alert, "alert.details", "U0TOM")).text.startswith("/kf is for")
@@ -174,8 +173,8 @@ async def test_viewers_may_be_named_from_another_company(tmp_path):
         await until(lambda: TRADER in str(place.slack.messages(ALERTS)[0].blocks))
 
 
-async def test_people_of_the_organisation_act_where_no_other_company_reads_along(tmp_path):
-    async with alerted(tmp_path, ext_shared=False, organisation=ORGANISATION) as place, bot_in_loop(place):
+async def test_people_of_the_organisation_act_where_no_other_company_reads_along(sqlite_url):
+    async with alerted(sqlite_url, ext_shared=False, organisation=ORGANISATION) as place, bot_in_loop(place):
         alert = await alert_of(place)
         assert "bo_example" in await details_shown(place.slack, alert, COLLEAGUE)
         place.slack.channels[ALERTS].is_ext_shared = True
@@ -183,16 +182,16 @@ async def test_people_of_the_organisation_act_where_no_other_company_reads_along
         assert "bo_example" in await details_shown(place.slack, alert, COLLEAGUE)
 
 
-async def test_organisation_of_the_app_does_not_admit_people_of_another_company(tmp_path):
-    async with alerted(tmp_path, organisation=ORGANISATION) as place, bot_in_loop(place):
+async def test_organisation_of_the_app_does_not_admit_people_of_another_company(sqlite_url):
+    async with alerted(sqlite_url, organisation=ORGANISATION) as place, bot_in_loop(place):
         alert = await alert_of(place)
         for user in (TRADER, COLLEAGUE):
             said = await reply(place.slack, alert, "alert.details", user)
             assert said.text.startswith("This button is for members")
 
 
-async def test_answer_warns_while_slack_does_not_name_the_workspace(tmp_path, caplog):
-    async with alerted(tmp_path) as place, bot_in_loop(place):
+async def test_answer_warns_while_slack_does_not_name_the_workspace(sqlite_url, caplog):
+    async with alerted(sqlite_url) as place, bot_in_loop(place):
         alert = await alert_of(place)
         place.slack.arm("auth.test", error("invalid_auth"))
         said = await reply(place.slack, alert, "alert.details", "U0TOM")
@@ -201,8 +200,8 @@ async def test_answer_warns_while_slack_does_not_name_the_workspace(tmp_path, ca
         assert "bo_example" in await details_shown(place.slack, alert, "U0TOM")
 
 
-async def test_slow_lookup_of_the_workspace_delays_no_acknowledgement(tmp_path):
-    async with alerted(tmp_path) as place, bot_in_loop(place):
+async def test_slow_lookup_of_the_workspace_delays_no_acknowledgement(sqlite_url):
+    async with alerted(sqlite_url) as place, bot_in_loop(place):
         alert = await alert_of(place)
         place.slack.arm("auth.test", slow(0.5))
         clicked = await place.slack.click(alert, "alert.details", user="U0TOM")
@@ -210,8 +209,8 @@ async def test_slow_lookup_of_the_workspace_delays_no_acknowledgement(tmp_path):
         assert "bo_example" in await modal_text(place.slack, "U0TOM")
 
 
-async def test_buttons_of_an_answer_need_no_lookup_of_the_workspace(tmp_path):
-    async with alerted(tmp_path) as place, bot_in_loop(place, ALERTS="off"):
+async def test_buttons_of_an_answer_need_no_lookup_of_the_workspace(sqlite_url):
+    async with alerted(sqlite_url) as place, bot_in_loop(place, ALERTS="off"):
         place.slack.arm("auth.test", error("invalid_auth"))
         said = await (await place.slack.command("show bo@harbour_tea", channel=CARE)).answer()
         refreshed = await place.slack.click(said, "kf.refresh")
@@ -252,8 +251,8 @@ async def test_answer_without_a_workspace_is_unknown(data):
 # The simulator, as Slack documents it
 
 
-async def test_simulated_click_names_the_workspaces_of_person_and_app(tmp_path):
-    async with alerted(tmp_path, organisation=ORGANISATION) as place, bot_in_loop(place):
+async def test_simulated_click_names_the_workspaces_of_person_and_app(sqlite_url):
+    async with alerted(sqlite_url, organisation=ORGANISATION) as place, bot_in_loop(place):
         alert = await alert_of(place)
         payload = (await place.slack.click(alert, "alert.details", user=TRADER)).payload
         assert payload["user"]["team_id"] == "T0009"
@@ -261,8 +260,8 @@ async def test_simulated_click_names_the_workspaces_of_person_and_app(tmp_path):
         assert payload["team"]["enterprise_id"] == payload["enterprise"]["id"] == "E0ORG"
 
 
-async def test_simulated_people_of_another_company_have_no_command_and_click_in_shared_channels_only(tmp_path):
-    async with alerted(tmp_path, ext_shared=False) as place, bot_in_loop(place):
+async def test_simulated_people_of_another_company_have_no_command_and_click_in_shared_channels_only(sqlite_url):
+    async with alerted(sqlite_url, ext_shared=False) as place, bot_in_loop(place):
         alert = await alert_of(place)
         with pytest.raises(LookupError, match="does not see"):
             await place.slack.click(alert, "alert.details", user=TRADER)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.store import processes
 from bot.store.processes import ProcessInfo
 from tests.conftest import NOW
-from tests.running import CARE, bot_in_loop, sqlite, until, world
+from tests.running import CARE, bot_in_loop, until, world
 
 SECOND = timedelta(seconds=1)
 
@@ -59,8 +59,8 @@ async def test_process_with_a_clock_ahead_is_removed_too(store, clock):
         assert len(await processes.running(tx, NOW)) == 0
 
 
-async def test_status_counts_the_processes_and_no_longer_one_that_stopped(tmp_path):
-    async with world(sqlite(tmp_path)) as place:
+async def test_status_counts_the_processes_and_no_longer_one_that_stopped(sqlite_url):
+    async with world(sqlite_url) as place:
 
         async def status_contains(words: str) -> bool:
             asked = await place.slack.command("status", channel=CARE)

@@ -30,7 +30,7 @@ from tests.accounts import account, bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.documents import ROOT
-from tests.running import sqlite, until, utc_now, world
+from tests.running import until, utc_now, world
 from wechat_kf import KfAccount
 
 pytestmark = pytest.mark.mostly_sqlite
@@ -452,10 +452,10 @@ def test_sentence_about_the_history_names_the_number_of_the_policy():
 
 
 @pytest.mark.server
-async def test_running_process_prunes_beside_its_other_work(tmp_path, caplog):
+async def test_running_process_prunes_beside_its_other_work(sqlite_url, caplog):
     caplog.set_level(logging.INFO)
     quick = RetentionPolicy(check=timedelta(seconds=0.1), pause=timedelta(seconds=0.01))
-    async with world(sqlite(tmp_path)) as around:
+    async with world(sqlite_url) as around:
         around.invite("bo")
         settings = Settings.from_environ(around.environ | {"PORT": str(free_port())})
         async with build_fleet(settings, [of_environment(settings)], utc_now, role="web") as fleet:

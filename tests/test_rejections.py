@@ -17,7 +17,7 @@ from bot.store.processes import ProcessInfo
 from bot.web.rejections import MOST_REASONS, Rejections
 from tests.conftest import NOW, VirtualClock
 from tests.doctors import running_bot
-from tests.running import CARE, World, bot_in_loop, sqlite, until, world
+from tests.running import CARE, World, bot_in_loop, until, world
 
 pytestmark = pytest.mark.server
 
@@ -26,8 +26,8 @@ FORM = "command=%2Fkf&text="
 
 
 @pytest.fixture
-async def place(tmp_path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path)) as made:
+async def place(sqlite_url) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         made.invite("bo")
         yield made
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -19,7 +18,7 @@ from bot.demo.slack_simulator.http import application
 from bot.demo.slack_simulator.sent_messages import Invocation
 from bot.runtime.logs import LineFormatter
 from bot.slack.response_url import ResponseLimits, ResponseUrl
-from tests.running import CARE, World, bot_in_loop, sqlite, until, world
+from tests.running import CARE, World, bot_in_loop, until, world
 from tests.samples import READING, RESTARTING
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -32,8 +31,8 @@ SLOW = Fault(FaultMode.SLOW, seconds=0.4, path="/cgi-bin/customservice/getkflist
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(sqlite(tmp_path)) as made:
+async def place(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
         made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
         yield made
 

@@ -9,7 +9,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -53,8 +52,8 @@ def kept_log() -> Iterator[None]:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
-    async with fleet_world(sqlite(tmp_path), invited=["bo"]) as made:
+async def place(sqlite_url: str) -> AsyncIterator[FleetWorld]:
+    async with fleet_world(sqlite_url, invited=["bo"]) as made:
         yield made
 
 

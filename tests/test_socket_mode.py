@@ -21,7 +21,7 @@ from bot.slack.bolt_app import make_app
 from bot.slack.listeners import register
 from bot.slack.socket_mode import DeadSocketError, SocketTimeouts, run_socket_mode
 from bot.tenants.tenant import of_environment
-from tests.running import sqlite, until, world
+from tests.running import until, world
 
 pytestmark = pytest.mark.server
 
@@ -117,9 +117,9 @@ async def test_connection_without_a_close_frame_leaves_nothing_behind():
     assert left == []
 
 
-async def test_process_with_an_abandoned_socket_exits_with_status_1(tmp_path, monkeypatch):
+async def test_process_with_an_abandoned_socket_exits_with_status_1(sqlite_url, monkeypatch):
     monkeypatch.setattr("bot.slack.socket_mode.TRIES", 0)  # as after the last of them
-    async with world(sqlite(tmp_path)) as place:
+    async with world(sqlite_url) as place:
         settings = Settings.from_environ(
             place.environ | {"SLACK_APP_TOKEN": place.slack.app_token, "ALERTS": "off"}
         )

@@ -406,9 +406,9 @@ async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_mov
         assert [text.partition(":")[0] for text in around.texts] == ["Rejected"]
 
 
-async def test_alert_is_not_repeated_after_a_kill_that_follows_the_loss_of_the_log(tmp_path):
+async def test_alert_is_not_repeated_after_a_kill_that_follows_the_loss_of_the_log(sqlite_url, tmp_path):
     left = tmp_path / "left"
-    async with world(sqlite(tmp_path)) as around:
+    async with world(sqlite_url) as around:
         key = around.invite("anna")
         async with bot_in_loop(around):
             await polled(around)  # at its end all is in the file itself
