@@ -53,18 +53,36 @@ async def page_at(url: str) -> str:
 NOHUP = pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="run under nohup")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=NOHUP)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=NOHUP)])
 async def test_stop_leaves_no_process_and_no_file(tmp_path, number):
     async with demo(tmp_path) as (process, url):
         assert "<title>WeChat KF playground" in await page_at(url)
-        family = psutil.Process(process.pid)
-        await until(lambda: bool(family.children(recursive=True)))
-        children = family.children(recursive=True)
-        process.send_signal(number)
-        assert await asyncio.wait_for(process.wait(), SOON) in (0, 130)
-        assert b"Traceback" not in await process.stderr.read()
-    assert [child for child in children if child.is_running()] == []
+        await stops(process, number)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_port_in_use_is_replaced_and_an_interrupt_leaves_no_process_and_no_file(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        async with demo(tmp_path, port) as (process, url):
+            assert f":{port}/" not in url
+            assert "<title>" in await page_at(url)
+            assert f"Port {port} is taken".encode() in await process.stderr.readline()
+            await stops(process, signal.SIGINT)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def stops(process: asyncio.subprocess.Process, number: int) -> None:
+    """Stop a playground with this signal: it ends in time, and so does its bot."""
+    family = psutil.Process(process.pid)
+    await until(lambda: bool(family.children(recursive=True)))
+    children = family.children(recursive=True)
+    process.send_signal(number)
+    assert await asyncio.wait_for(process.wait(), SOON) in (0, 130)
+    assert b"Traceback" not in await process.stderr.read()
+    assert [child for child in children if child.is_running()] == []
 
 
 async def test_bot_ends_with_a_killed_playground(tmp_path):
@@ -75,17 +93,6 @@ async def test_bot_ends_with_a_killed_playground(tmp_path):
         process.kill()
         await process.wait()
         await until(lambda: not any(child.is_running() for child in children), within=SOON)
-
-
-async def test_port_in_use_is_replaced(tmp_path):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        async with demo(tmp_path, port) as (process, url):
-            assert f":{port}/" not in url
-            assert "<title>" in await page_at(url)
-            assert f"Port {port} is taken".encode() in await process.stderr.readline()
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "x"])
