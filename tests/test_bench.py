@@ -49,6 +49,7 @@ async def test_every_measurement_runs(tmp_path):
     assert [(len(one.polls), len(one.edit_passes)) for one in looked] == [(3, 3), (3, 3)]
 
 
+@pytest.mark.test_all
 @pytest.mark.process
 @pytest.mark.timeout(120)
 async def test_clicks_and_submissions_are_measured(tmp_path):
@@ -67,6 +68,7 @@ async def test_clicks_and_submissions_are_measured(tmp_path):
     assert opened == [7, 7]
 
 
+@pytest.mark.test_all
 @pytest.mark.process
 @pytest.mark.timeout(120)
 async def test_fleet_with_a_queue_is_measured(tmp_path, monkeypatch):
@@ -135,6 +137,7 @@ def test_committed_page_has_the_explanations_of_the_code():
     assert len(meanings) == text.count("\n## ")
 
 
+@pytest.mark.test_all
 @pytest.mark.process
 def test_files_entered_are_counted_for_a_command_an_alert_and_a_click() -> None:
     # In a process of its own: it replaces the loops of the bot and profiles all threads.
