@@ -20,7 +20,6 @@ from bot.demo.slack_simulator import error
 from bot.settings.values import Settings
 from bot.tenants.tenant import of_environment
 from tests.running import World, utc_now, world
-from tests.test_process import run
 
 
 @pytest.fixture
@@ -51,7 +50,8 @@ async def into_closed_pipe(environ: Mapping[str, str], *arguments: str) -> tuple
 @pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["doctor"], ["manifest"], ["--help"]],  # a table, a long text, a print, and argparse
+    # A table, a long text, a print, and argparse
+    [["list"], pytest.param(["doctor"], marks=pytest.mark.test_all), ["manifest"], ["--help"]],
     ids=" ".join,
 )
 async def test_closed_pipe_changes_neither_status_nor_standard_error(place, arguments):
@@ -70,11 +70,12 @@ def only_wechat(place: World) -> dict[str, str]:
     return {name: value for name, value in place.environ.items() if name.startswith("WECHAT_")}
 
 
-@pytest.mark.process
-async def test_list_needs_the_settings_of_wechat_alone(place):
+async def test_list_needs_the_settings_of_wechat_alone(place, monkeypatch, tmp_path, capsys):
     odd = {"SLACK_BOT_TOKEN": "nonsense", "DATABASE_URL": "nonsense", "HEARTBEAT_URL": "nonsense", "PORT": "x"}
-    status, out, _ = await run(only_wechat(place) | odd | {"LOG_LEVEL": "DEBUG"}, "list", "--json")
-    assert (status, len(json.loads(out)["accounts"])) == (0, 1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", only_wechat(place) | odd | {"LOG_LEVEL": "DEBUG"})
+    assert await asyncio.to_thread(main, ["list", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["accounts"]) == 1
 
 
 def test_list_names_the_settings_of_wechat_alone(variables, capsys):
