@@ -28,7 +28,6 @@ from tests.fleets import (
     polled,
 )
 from tests.running import CARE, sqlite, until
-from tests.test_process import run
 
 
 @pytest.fixture
@@ -108,15 +107,14 @@ async def test_list_for_programs_names_each_account_and_leaves_out_what_cannot_b
     assert {account["kf_account"] for one in listed for account in one["accounts"]} == {BO, CHEN}
 
 
-@pytest.mark.process
 async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place, capsys):
-    environ = place.environ | {"POLL_SECONDS": "900"}
     assert await console.check(*one_off(place, POLL_SECONDS="900")) == 0
     for appid in SECRETS:
         place.wechat[appid].reject(BO)
-    status, out, err = await run(environ, "check")
-    assert (status, err, out.splitlines()) == (
-        0,
+    capsys.readouterr()
+    assert await console.check(*one_off(place, POLL_SECONDS="900")) == 0
+    out, err = capsys.readouterr()
+    assert (err, out.splitlines()) == (
         "",
         [
             "Harbour Tea: 2 accounts, 1 needs attention",
@@ -127,6 +125,5 @@ async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place, 
     )
     assert len(texts(place)) == 3
     place.wechat[ORCHID].enabled = False
-    capsys.readouterr()
     assert await console.check(*one_off(place, POLL_SECONDS="900")) == 1
     assert "兰花: WeChat: failed" in capsys.readouterr().out
