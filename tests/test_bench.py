@@ -154,6 +154,15 @@ def test_files_entered_are_counted_for_a_command_an_alert_and_a_click() -> None:
 
 
 @pytest.mark.process
+async def test_measured_process_searches_the_folders_of_its_variables_first(tmp_path):
+    (tmp_path / "shown.py").write_text("import sys; print(sys.path)")
+    log = tmp_path / "log"
+    async with running({"PYTHONPATH": str(tmp_path)}, module="shown", wait=False, log=log) as bot:
+        assert await bot.process.wait() == 0
+    assert str(tmp_path) in log.read_text()
+
+
+@pytest.mark.process
 def test_measured_processes_import_what_a_deployment_does():
     printed = (
         "import sys, bot.serving; print('click' in sys.modules, 'rich' in sys.modules, 'httpx' in sys.modules)"

@@ -97,7 +97,7 @@ async def running(
     port = free_port()
     variables = {**environ, "HOST": "127.0.0.1", "PORT": str(port)}
     with tempfile.TemporaryDirectory() as folder:
-        process = await _start((module, *arguments), {**variables, "PYTHONPATH": str(root)}, folder, log)
+        process = await _start((module, *arguments), {"PYTHONPATH": str(root), **variables}, folder, log)
         bot = BotProcess(process, f"http://127.0.0.1:{port}")
         try:
             if wait:
