@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import subprocess
 import sys
 import textwrap
 import threading
@@ -21,6 +22,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from bench.seed_history import fill
+from bench.testbed import PYTHONPATH
 from bot.runtime.tasks import with_timeout
 from bot.store import episodes, poll_state, published, stats
 from bot.store.database import Store
@@ -71,6 +73,19 @@ def test_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
     assert parameters["prepare_threshold"] is None
     assert parameters["client_encoding"] == "utf8"
     assert "options" in expected or "options" not in parameters
+
+
+@pytest.mark.process
+def test_migration_does_not_import_pygments():
+    program = """
+        import asyncio, sys
+        from bot.store.database import Store
+        asyncio.run(Store.from_url("sqlite://", "wx-1").open())
+        print("alembic" in sys.modules, "pygments" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False"]
 
 
 async def test_migrations_make_exactly_the_tables_of_the_code(empty_url):

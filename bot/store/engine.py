@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -75,12 +76,18 @@ async def migrate(engine: AsyncEngine) -> None:
         DevelopmentSchemaError: a development version made the tables; nothing was changed.
     """
     # Alembic and its templates take a quarter of a second to import, which `/healthz` must not wait for.
-    await asyncio.to_thread(importlib.import_module, "alembic.command")
+    await asyncio.to_thread(_import_alembic)
     async with transaction(engine, MIGRATION_SECONDS) as connection:
         if connection.dialect.name == "postgresql":
             # Held to the end of this transaction, so that racing starts migrate one after another.
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         await connection.run_sync(_upgrade)
+
+
+def _import_alembic() -> None:
+    """Import Alembic without Pygments, with which the templates of Mako would colour their tracebacks: 4.6 MB."""
+    sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]  # None: it cannot be imported
+    importlib.import_module("alembic.command")
 
 
 def revisions(connection: sa.Connection) -> tuple[str | None, tuple[str, ...]]:
