@@ -24,7 +24,7 @@ from alembic.runtime.migration import MigrationContext
 from bench.seed_history import fill
 from bench.testbed import PYTHONPATH
 from bot.runtime.tasks import with_timeout
-from bot.store import episodes, poll_state, published, stats
+from bot.store import episodes, poll_state, published, stats, tenants
 from bot.store.database import Store
 from bot.store.engine import MIGRATION_LOCK, known_revisions, make_engine
 from bot.store.episodes import sanitize_account
@@ -32,6 +32,7 @@ from bot.store.postgres import connection_parameters
 from bot.store.store_errors import StoreError
 from bot.store.tables import metadata
 from bot.store.tables import poll_state as poll_state_table
+from bot.store.tenants import StoredTenant
 from tests.accounts import account, invited
 from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
@@ -86,6 +87,29 @@ def test_migration_does_not_import_pygments():
     command = [sys.executable, "-c", textwrap.dedent(program)]
     found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["True", "False"]
+
+
+async def test_rows_of_a_thousand_accounts_are_written_a_few_hundred_at_a_time(store):
+    written = []
+
+    def note(_connection, _cursor, statement, parameters, _context, executemany):
+        if executemany:
+            written.append((statement.split()[2], len(parameters)))
+
+    appids = [f"wx-{number}" for number in range(1200)]
+    loaded = [StoredTenant(appid, appid, "", "file") for appid in appids]
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        store.include(appids)
+        await store.open()
+        async with store.begin() as tx:
+            await tenants.record(tx, loaded)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert [number for table, number in written if table == "poll_state"] == [500, 500, 200]
+    assert [number for table, number in written if table == "tenant"] == [500, 500, 200]
+    async with store.begin() as tx:
+        assert {one.appid for one in await tenants.load(tx)} == {*appids}
 
 
 async def test_migrations_make_exactly_the_tables_of_the_code(empty_url):

@@ -33,6 +33,7 @@ __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRo
 
 CHECK_SECONDS = 3
 TRANSACTION_SECONDS = 10
+MOST_AT_ONCE = 500  # rows of a statement: SQLAlchemy and the driver each copy all parameters that they get
 
 
 class UnreadableRow(NamedTuple):
@@ -73,7 +74,14 @@ class Tx:
         statement: sa.Executable,
         parameters: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     ) -> sa.CursorResult[Any]:
-        """Run a statement; with a sequence of parameters once for each, in one call of the driver."""
+        """Run a statement; with a sequence of parameters once for each, many in one call of the driver.
+
+        The result of such a sequence is that of the last call.
+        """
+        if isinstance(parameters, Sequence):
+            while len(parameters) > MOST_AT_ONCE:
+                await self.run(statement, parameters[:MOST_AT_ONCE])
+                parameters = parameters[MOST_AT_ONCE:]
         result = await self.connection.execute(statement, parameters)
         if statement.is_dml and result.rowcount:
             self.written.add("insert" if statement.is_insert else "update")

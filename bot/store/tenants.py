@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bot.store import sealed_secrets
 from bot.store.conditions import among
-from bot.store.database import Tx, insert_new
+from bot.store.database import MOST_AT_ONCE, Tx, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant, token
 from bot.tenant_states import POLLED, TenantState
 
@@ -72,11 +72,15 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     command.
     """
     known = {one.appid: one for one in await _rows(tx, sa.true())}
-    defined = {one.appid: _values(one) for one in sorted(tenants, key=_appid) if one.origin not in STORED}
-    new = [values for appid, values in defined.items() if appid not in known]
-    changed = [values for appid, values in defined.items() if appid in known and values != _values(known[appid])]
-    if new:
-        await tx.run(insert_new(tx, tenant), [{**_times(tx), **values} for values in new])
+    defined = {one.appid: one for one in sorted(tenants, key=_appid) if one.origin not in STORED}
+    new = [one for appid, one in defined.items() if appid not in known]
+    changed = [
+        _values(one) for appid, one in defined.items() if appid in known and _values(one) != _values(known[appid])
+    ]
+    times = _times(tx)
+    for start in range(0, len(new), MOST_AT_ONCE):  # the values of all at once would take 10 MB
+        rows = [{**times, **_values(one)} for one in new[start : start + MOST_AT_ONCE]]
+        await tx.run(insert_new(tx, tenant), rows)
     for taken_over in [appid for appid in defined if appid in known and known[appid].origin == COMMAND]:
         await sealed_secrets.delete_of(tx, taken_over)
     if changed:
