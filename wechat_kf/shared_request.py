@@ -10,6 +10,8 @@ from typing import Any
 class SharedRequest:
     """A request that the first caller starts and later ones join. It goes on if a caller is cancelled."""
 
+    __slots__ = ("_task",)  # there may be thousands of token sources, each with one
+
     def __init__(self) -> None:
         self._task: asyncio.Task[str] | None = None
 

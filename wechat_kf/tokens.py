@@ -37,6 +37,9 @@ class StableToken:
     one: that would invalidate the token of every other process.
     """
 
+    # Some programs have thousands of sources.
+    __slots__ = ("_appid", "_cached", "_http", "_now", "_proxied", "_secret", "_shared", "_within")
+
     def __init__(
         self,
         http: httpx.AsyncClient,

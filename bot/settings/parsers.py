@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from datetime import time, timedelta
@@ -73,7 +74,7 @@ def prefixed(prefix: str) -> Callable[[str], str]:
 def channel_id(text: str) -> str:
     if not re.fullmatch(r"[CGD][A-Z0-9]{2,}", text):
         raise ValueError("must be a channel ID such as C0123456789 (channel details, last line), not a name")
-    return text
+    return sys.intern(text)  # thousands of accounts may have the same one
 
 
 def switch(text: str) -> bool:
