@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from urllib.parse import urlencode
@@ -130,6 +132,31 @@ def test_signatures_beyond_the_accepted_age_are_forgotten():
         replays.take(f"v0={number:064x}", stamp=number, now=number)
     replays.take(A, stamp=10_000, now=10_000)
     assert len(replays) == 1
+
+
+def test_signature_across_two_others_is_new():
+    first, second = "0123456789abcdef", "fedcba9876543210"
+    across = (first + second)[6:22]
+    replays = ReplayCache()
+    taken = [replays.take(f"v0={short}", stamp=1000, now=1000) for short in (first, second, across, across, second)]
+    assert taken == [True, True, True, False, False]
+    replays.give_back(f"v0={second}", 1000)
+    taken = [replays.take(f"v0={short}", stamp=1000, now=1000) for short in (first, second, across)]
+    assert taken == [False, True, False]
+
+
+def test_remembered_signatures_take_ten_bytes_each():
+    replays, number = ReplayCache(), 20_000
+    signatures = [f"v0={hashlib.sha256(b'%d' % one).hexdigest()}" for one in range(number)]
+    tracemalloc.start()
+    try:
+        for one, signature in enumerate(signatures):
+            assert replays.take(signature, stamp=one // 100, now=0)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(replays) == number
+    assert used / number < 15
 
 
 async def test_slow_body_is_refused_and_delays_no_other_request():

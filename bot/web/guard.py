@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 SLACK_PATH = "/slack/events"
 MAX_AGE = 300  # seconds that a request's clock may be off, either way
-MINUTE = 60
+SHORT = 8  # bytes of a signature that are remembered
 BODY_SECONDS = 5.0  # Slack itself gives up after three
 STAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
@@ -31,37 +31,45 @@ Dispatch = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, str]]]  # tex
 class ReplayCache:
     """The accepted requests, kept until their age alone makes `Guard` reject them.
 
-    The keys are the minute of the timestamp, which is signed too, and 64 bits of the signature: at a hundred
-    requests a second the cache holds 30,000.
+    For each second of the timestamp, which is signed too, 64 bits of each signature one after another: at a hundred
+    requests a second the cache holds 30,000. In sets each would take a hundred bytes, in place of ten.
     """
 
     def __init__(self) -> None:
-        self._taken: dict[int, set[int]] = {}
+        self._taken: dict[int, bytearray] = {}
 
     def __len__(self) -> int:
-        return sum(len(taken) for taken in self._taken.values())
+        return sum(map(len, self._taken.values())) // SHORT
 
     def take(self, signature: str, stamp: int, now: float) -> bool:
         """Add a request. Return whether it is new."""
-        minute, short = stamp // MINUTE, _short(signature)
-        if minute not in self._taken:
-            over = [one for one in self._taken if (one + 1) * MINUTE + MAX_AGE < now]
+        if stamp not in self._taken:
+            over = [one for one in self._taken if one + MAX_AGE < now]
             for one in over:
                 del self._taken[one]
-        taken = self._taken.setdefault(minute, set())
-        if short in taken:
+        taken, short = self._taken.setdefault(stamp, bytearray()), _short(signature)
+        if _find(taken, short) is not None:
             return False
-        taken.add(short)
+        taken += short
         return True
 
-    def give_back(self, signature: str) -> None:
+    def give_back(self, signature: str, stamp: int) -> None:
         """Forget a request that was not carried out, so that it can be sent again."""
-        for taken in self._taken.values():
-            taken.discard(_short(signature))
+        taken = self._taken.get(stamp, bytearray())
+        if (at := _find(taken, _short(signature))) is not None:
+            del taken[at : at + SHORT]
 
 
-def _short(signature: str) -> int:
-    return int(signature[3:19], 16)
+def _short(signature: str) -> bytes:
+    return bytes.fromhex(signature[3 : 3 + 2 * SHORT])
+
+
+def _find(taken: bytearray, short: bytes) -> int | None:
+    """Return where a signature is; None if it is only found across two others, or not at all."""
+    at = taken.find(short)
+    while at % SHORT and at >= 0:
+        at = taken.find(short, at + 1)
+    return at if at >= 0 else None
 
 
 class Guard:
@@ -118,7 +126,7 @@ class Guard:
             return web.Response(text="")
         response = await self._dispatched(text, request.headers)
         if response.status != 200:
-            self._replays.give_back(signature)
+            self._replays.give_back(signature, stamp)
         return response
 
     def _reject_signature(self, request: web.Request) -> web.Response:
