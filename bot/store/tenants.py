@@ -5,7 +5,7 @@ Secrets are not: `sealed_secrets` has them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -71,18 +71,22 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     has added one that is defined elsewhere now, its AppSecret here is deleted, or it would be used again without a
     command.
     """
-    known = {one.appid: one for one in await _rows(tx, sa.true())}
-    defined = {one.appid: one for one in sorted(tenants, key=_appid) if one.origin not in STORED}
-    new = [one for appid, one in defined.items() if appid not in known]
-    changed = [
-        _values(one) for appid, one in defined.items() if appid in known and _values(one) != _values(known[appid])
-    ]
-    times = _times(tx)
-    for start in range(0, len(new), MOST_AT_ONCE):  # the values of all at once would take 10 MB
-        rows = [{**times, **_values(one)} for one in new[start : start + MOST_AT_ONCE]]
+    new = {one.appid: one for one in sorted(tenants, key=_appid) if one.origin not in STORED}
+    loaded, changed, left = {one.appid for one in tenants}, list[dict[str, Any]](), list[str]()
+    async for known in _every(tx):
+        defined = new.pop(known.appid, None)
+        if defined is None:
+            is_gone = known.origin not in STORED and known.appid not in loaded
+            left += [known.appid] if is_gone and known.state is TenantState.ACTIVE else []
+            continue
+        if known.origin == COMMAND:
+            await sealed_secrets.delete_of(tx, known.appid)
+        if (values := _values(defined)) != _values(known):
+            changed.append(values)
+    times, added = _times(tx), [*new.values()]
+    for start in range(0, len(added), MOST_AT_ONCE):  # the values of all at once would take 10 MB
+        rows = [{**times, **_values(one)} for one in added[start : start + MOST_AT_ONCE]]
         await tx.run(insert_new(tx, tenant), rows)
-    for taken_over in [appid for appid in defined if appid in known and known[appid].origin == COMMAND]:
-        await sealed_secrets.delete_of(tx, taken_over)
     if changed:
         await _update_all(tx, [{**values, "removed_at": None, "changed_at": tx.now} for values in changed])
     paused_in_error = sa.and_(
@@ -90,9 +94,6 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     )
     await tx.run(sa.update(tenant).where(paused_in_error).values(state=TenantState.ACTIVE))
     pausing = {"state": TenantState.PAUSED, "reason": PauseReason.GONE, "changed_at": tx.now}
-    loaded = {one.appid for one in tenants}
-    gone = [one.appid for one in known.values() if one.origin not in STORED and one.appid not in loaded]
-    left = [appid for appid in gone if known[appid].state is TenantState.ACTIVE]
     if left:
         await _update_all(tx, [{"appid": appid, **pausing} for appid in left])
     await pause_polls(tx)
@@ -154,8 +155,17 @@ async def count_added(tx: Tx) -> int:
     return int((await tx.run(added)).scalar_one())
 
 
-async def _rows(tx: Tx, condition: sa.ColumnElement[bool]) -> list[StoredTenant]:
-    rows = await tx.run(sa.select(tenant).where(condition).order_by(tenant.c.appid))
+async def _every(tx: Tx) -> AsyncIterator[StoredTenant]:
+    """Yield all accounts by AppID, some hundreds of a query: the rows of thousands at once take megabytes."""
+    last = ""
+    while rows := await _rows(tx, tenant.c.appid > last, most=MOST_AT_ONCE):
+        for row in rows:
+            yield row
+        last = rows[-1].appid
+
+
+async def _rows(tx: Tx, condition: sa.ColumnElement[bool], most: int | None = None) -> list[StoredTenant]:
+    rows = await tx.run(sa.select(tenant).where(condition).order_by(tenant.c.appid).limit(most))
     return [
         StoredTenant(
             appid=row["appid"],
