@@ -85,7 +85,9 @@ class Recovery:
             past = await self._read() if self._past is None or is_old else self._past
             if past is None:
                 return None
-            self._taken_by = {appid} if past is not self._past else self._taken_by | {appid}
+            if past is not self._past:
+                self._taken_by = set()
+            self._taken_by.add(appid)
             self._past = past if len(self._taken_by) < self._readers else None
             return past
 
