@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -166,7 +167,19 @@ def _serve(given: argparse.Namespace, defined: DefinedAccounts, environ: Mapping
         clock=utc_now,
         reloading=reloading,
     )
+    _leave_to_the_end()
     return asyncio.run(serving)
+
+
+def _leave_to_the_end() -> None:
+    """Let the garbage collector leave out what there is now: modules, and accounts, which have no cycles.
+
+    It collects all generations when a quarter of the objects are new. With 150,000 old ones that is seldom, and
+    garbage takes megabytes until then.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # counts those that are left: none
 
 
 def _doctor(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
