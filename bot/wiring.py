@@ -107,7 +107,7 @@ class SharedServices:
         if tenant.source == Source.PLATFORM and self.platform:
             return self.platform.tokens_of(tenant.appid)
         if tenant.appid not in self.tokens:
-            self.tokens[tenant.appid] = _tokens(self, tenant.settings)
+            self.tokens[tenant.appid] = _tokens(self, tenant)
         return self.tokens[tenant.appid]
 
     def access_of(self, viewers: tuple[str, ...]) -> AccessPolicy:
@@ -312,7 +312,7 @@ def account_services(
     settings = tenant.settings
     proxied, process = bool(settings.wechat_proxy_url), shared.process
     tokens = shared.tokens_of(tenant)
-    store = shared.store.of(settings.wechat_appid, settings.slack_alert_channel) if shared.store else None
+    store = shared.store.of(tenant.appid, settings.slack_alert_channel) if shared.store else None
     status_reporter = StatusReporter(
         store,
         settings,
@@ -342,9 +342,9 @@ def account_services(
     return services
 
 
-def _tokens(shared: SharedServices, settings: Settings) -> StableToken | ServiceToken:
+def _tokens(shared: SharedServices, tenant: Tenant) -> StableToken | ServiceToken:
     """Build the token source of an account. One without an AppSecret gets its tokens from the token service."""
-    appid, secret = settings.wechat_appid, settings.wechat_secret
+    settings, appid, secret = tenant.settings, tenant.appid, tenant.secret
     if secret or shared.token_service is None:
         proxied = bool(settings.wechat_proxy_url)
         return StableToken(shared.wechat, appid, secret, now=shared.clock, proxied=proxied)
@@ -386,8 +386,8 @@ def _recorder(tenant: Tenant, channel_appids: Collection[str] = ()) -> Recorder:
     settings, of_platform = tenant.settings, tenant.source == Source.PLATFORM
     # The key must not be in the store alone, and outlive it. An account without an AppSecret takes the platform's,
     # or Slack's.
-    secret = settings.wechat_secret or (settings.platform_secret if of_platform else "")
-    appid = settings.wechat_appid
+    secret = tenant.secret or (settings.platform_secret if of_platform else "")
+    appid = tenant.appid
     keys = EventKeys(secret or _secret_of_slack(settings), appid)
     return Recorder(settings.policy, keys, appid, channel_appids=channel_appids)
 

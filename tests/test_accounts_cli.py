@@ -79,7 +79,7 @@ class Shell:
         settings = Settings.from_environ(environ)
         stored = await read_from(settings.database_url)
         found = load(settings, environ, environment.read_file, stored)
-        return {one.slug: (one.settings.wechat_secret, one.settings.slack_alert_channel) for one in found}
+        return {one.slug: (one.secret, one.settings.slack_alert_channel) for one in found}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:

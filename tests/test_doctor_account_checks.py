@@ -343,7 +343,7 @@ async def test_accounts_are_examined_though_the_store_hangs(monkeypatch):
 
 
 def test_first_account_of_a_token_service_represents_the_others():
-    served = [replace(one, settings=replace(one.settings, wechat_secret="")) for one in tenants("c", "d")]
+    served = [replace(one, secret="") for one in tenants("c", "d")]
     chosen = account_checks.representatives([*tenants("a", "b"), *served], {"wx-d"})
     assert [one.slug for one in chosen] == ["a", "c", "d"]
 

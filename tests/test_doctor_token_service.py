@@ -42,7 +42,7 @@ async def examine(settings: Settings, within: float = 5) -> Finding:
     url, appid, authorization = settings.token_service_url, settings.wechat_appid, settings.token_service_auth
     async with service_client(settings.token_service_proxy_url) as http:
         tokens = ServiceToken(http, url, appid, authorization=authorization, within=within)
-        found = await token_service.examine(settings, tokens)
+        found = await token_service.examine(settings, appid, tokens)
     assert found.check == "token service"
     assert "HUSH" not in str(found)
     return found

@@ -96,7 +96,7 @@ async def test_account_of_the_platform_gets_its_tokens_and_its_key(tmp_path):
 
 async def test_account_beside_it_keeps_its_own(tmp_path):
     own = replace(of_platform("wx1"), origin=TenantOrigin.COMMAND, source="secret")
-    own = replace(own, settings=replace(own.settings, wechat_secret="own"))
+    own = replace(own, secret="own")
     async with fleet_of(f"sqlite:///{tmp_path / 'kf.db'}", own, of_platform()) as fleet:
         services = fleet.accounts["wx1"]
         assert isinstance(services.tokens, StableToken)

@@ -175,7 +175,7 @@ async def test_two_processes_share_the_polls_of_a_queue(postgres, migrated_postg
             one.loop.stop()
         await asyncio.gather(*running)
     done = [outcome for one in processes for outcome in one.done]
-    assert sorted(done, key=str) == [(one.settings.wechat_appid, Tick.GOOD) for one in tenants]
+    assert sorted(done, key=str) == [(one.appid, Tick.GOOD) for one in tenants]
     assert [one.steps for one in processes] == [[], []]
 
 

@@ -61,7 +61,7 @@ def test_account_of_the_store_has_its_own_values_and_those_of_the_file_for_the_r
     environ = ENVIRON | {"KF_ACCOUNTS": HARBOUR + route}
     _, rose = load(Settings.from_environ(environ), environ, read_file, sealed(ROSE))
     assert (rose.slug, rose.name, rose.labels, rose.origin) == ("rose", "Rose", ("tea",), TenantOrigin.COMMAND)
-    assert (rose.settings.wechat_appid, rose.settings.wechat_secret) == (ROSE_APPID, ROSE_SECRET)
+    assert (rose.appid, rose.secret) == (ROSE_APPID, ROSE_SECRET)
     assert (rose.settings.poll_seconds, rose.settings.slack_alert_channel, rose.settings.language) == (
         420,
         "C0TEA",
@@ -79,7 +79,7 @@ def test_file_and_environment_take_precedence_and_a_taken_handle_gets_a_number()
     ]
     environ = SLACK | {"WECHAT_APPID": ROSE_APPID, "WECHAT_SECRET": "of-the-environment", "STORE_KEYS": KEY}
     (only,) = load(Settings.from_environ(environ), environ, read_file, sealed(ROSE))
-    assert only.settings.wechat_secret == "of-the-environment"
+    assert only.secret == "of-the-environment"
 
 
 @pytest.mark.parametrize(

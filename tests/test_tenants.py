@@ -138,7 +138,9 @@ def test_account_of_the_environment_alone_has_the_settings_of_the_deployment() -
     environ = REQUIRED | {"QUIET_HOURS": "22:00-08:00", "QUIET_BREAKTHROUGH": "on", "TIMEZONE": "Europe/Berlin"}
     settings = Settings.from_environ(environ)
     (tenant,) = load(settings, environ, read_file)
-    assert tenant == Tenant("wxabcdef", "", (), TenantOrigin.ENVIRONMENT, settings)
+    appid, secret = settings.wechat_appid, settings.wechat_secret
+    common = replace(settings, wechat_appid="", wechat_secret="")
+    assert tenant == Tenant("wxabcdef", "", (), TenantOrigin.ENVIRONMENT, common, appid=appid, secret=secret)
 
 
 def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() -> None:
@@ -159,8 +161,6 @@ def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() ->
     deployment = Settings.from_environ(environ | {"KF_ACCOUNTS": text})
     assert tenant.settings == replace(
         deployment,
-        wechat_appid=HARBOUR_APPID,
-        wechat_secret="hush-harbour",
         slack_alert_channel="C0HARBOUR01",
         alert_mention="<!subteam^S0HARBOUR01>",
         alert_leads=(12 * HOUR,),
@@ -170,7 +170,16 @@ def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() ->
         language=Language.CHINESE,
         kf_viewers=("U0MEI",),
     )
+    assert (tenant.appid, tenant.secret) == (HARBOUR_APPID, "hush-harbour")
     assert (tenant.slug, tenant.name, tenant.labels, tenant.origin) == ("harbour", "", ("tea",), TenantOrigin.FILE)
+
+
+def test_accounts_with_the_same_values_share_their_settings() -> None:
+    text = f'{HARBOUR}channel = "C0TEAM00001"\n{KIOSK}channel = "C0TEAM00001"\n'
+    harbour, kiosk = loaded(text, SLACK | BOTH)
+    assert harbour.settings is kiosk.settings
+    other, kiosk = loaded(f'{text}poll = "5m"\n', SLACK | BOTH)
+    assert other.settings is not kiosk.settings
 
 
 def test_quiet_hours_of_the_deployment_follow_the_zone_of_the_account() -> None:
@@ -196,7 +205,7 @@ def test_accounts_are_in_order_that_of_the_environment_first() -> None:
         ("kiosk", TenantOrigin.FILE),
         ("harbour", TenantOrigin.FILE),
     ]
-    assert [tenant.settings.wechat_appid for tenant in tenants] == [OWN, KIOSK_APPID, HARBOUR_APPID]
+    assert [tenant.appid for tenant in tenants] == [OWN, KIOSK_APPID, HARBOUR_APPID]
 
 
 def test_environment_keeps_its_secret_and_channel_and_takes_the_rest_from_the_file() -> None:
@@ -205,7 +214,7 @@ def test_environment_keeps_its_secret_and_channel_and_takes_the_rest_from_the_fi
     )
     own, other = loaded(KIOSK + entry, REQUIRED | BOTH)
     assert (own.slug, own.name, own.labels, own.origin) == ("harbour", "Tea", ("tea",), TenantOrigin.ENVIRONMENT)
-    assert own.settings.wechat_secret == REQUIRED["WECHAT_SECRET"]
+    assert own.secret == REQUIRED["WECHAT_SECRET"]
     assert own.settings.slack_alert_channel == REQUIRED["SLACK_ALERT_CHANNEL"]
     assert own.settings.poll_seconds == 60
     assert other.slug == "kiosk"
@@ -222,7 +231,7 @@ def test_environment_without_a_channel_takes_that_of_its_entry() -> None:
 
 def test_entry_of_the_account_of_the_environment_needs_no_secret() -> None:
     (own,) = loaded(f'[[account]]\nappid = "{OWN}"\nhandle = "own"\n', REQUIRED)
-    assert (own.slug, own.settings.wechat_secret) == ("own", REQUIRED["WECHAT_SECRET"])
+    assert (own.slug, own.secret) == ("own", REQUIRED["WECHAT_SECRET"])
 
 
 def test_accounts_without_a_handle_have_different_slugs() -> None:
@@ -270,7 +279,7 @@ def test_malformed_channel_or_label_does_not_make_the_channel_missing(line: str)
 )
 def test_secret_is_read_where_the_file_refers_to(reference: str, secret: str) -> None:
     (tenant,) = loaded(HARBOUR.replace("env:HARBOUR_SECRET", reference))
-    assert tenant.settings.wechat_secret == secret
+    assert tenant.secret == secret
 
 
 @pytest.mark.parametrize(
@@ -297,7 +306,7 @@ def test_account_needs_a_secret_unless_a_service_supplies_its_tokens() -> None:
     environ = SLACK | BOTH | {"TOKEN_SERVICE_URL": "https://tokens.example/{appid}"}
     for source in ('source = "service"\n', '[defaults]\nsource = "service"\n'):
         (tenant,) = loaded(text + source, environ)
-        assert tenant.settings.wechat_secret == ""
+        assert tenant.secret == ""
         (mistake,) = mistakes(text + source)
         assert mistake.endswith('source is "service", but TOKEN_SERVICE_URL is not set')
 

@@ -25,7 +25,7 @@ from bot.store.tenants import StoredTenant
 from bot.tenants import changes
 from bot.tenants.accounts_file import AccountsFile
 from bot.tenants.installation import Installation
-from bot.tenants.loading import NO_CHANNEL, tenant_of_row
+from bot.tenants.loading import NO_CHANNEL, OwnSettings, tenant_of_row
 from bot.tenants.stored_accounts import OpenedAccount, StoredAccounts, parse_row
 from bot.tenants.table_keys import Source
 from bot.tenants.tenant import Tenant, TenantOrigin
@@ -54,7 +54,7 @@ class Present:
         return next(row for row in self.stored.rows if row.appid == tenant.appid)
 
     def tenant_of(self, row: StoredTenant, secret: str = "") -> Tenant:
-        return tenant_of_row(self.settings, self.file, row, OpenedAccount(parse_row(row)[0], secret))
+        return tenant_of_row(OwnSettings(self.settings), self.file, row, OpenedAccount(parse_row(row)[0], secret))
 
 
 class ChangedMeanwhileError(Exception):

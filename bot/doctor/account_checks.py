@@ -120,7 +120,7 @@ def representatives(tenants: Sequence[Tenant], troubled: Collection[str]) -> lis
     """Return the first account of each source of tokens, those whose AppIDs are troubled, and those not polled."""
     firsts: dict[bool, str] = {}
     for tenant in tenants:
-        firsts.setdefault(bool(tenant.settings.wechat_secret), tenant.appid)
+        firsts.setdefault(bool(tenant.secret), tenant.appid)
     chosen = {*troubled, *firsts.values()}
     return [tenant for tenant in tenants if tenant.appid in chosen or not tenant.state.is_polled]
 
@@ -133,7 +133,7 @@ async def _examine_wechat(services: Services, unset: Unset, variable: str) -> Re
         return Report((wrong(CHECK, ENGLISH.plain(words.title), remedy),))
     if not isinstance(services.tokens, ServiceToken):
         return await wechat.examine(services, unset, variable)
-    served = await token_service.examine(services.settings, services.tokens)
+    served = await token_service.examine(services.settings, services.tenant.appid, services.tokens)
     if served.verdict != "ok":
         return Report((served, unknown("WeChat", "not checked: the token service gives no token")))
     report = await wechat.examine(services, unset, variable)

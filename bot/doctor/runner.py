@@ -108,7 +108,7 @@ async def examine(
         *host.ignored(ignored),
         *host.heartbeat(settings, unset),
     ]
-    of_store = (one.settings.wechat_secret for one in tenants)
+    of_store = (one.secret for one in tenants)
     secrets = {
         *settings.secrets,
         *secrets_of(tenants),

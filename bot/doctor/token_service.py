@@ -15,7 +15,7 @@ FAILURES = range(500, 600)
 ANSWERS = "a JSON object with access_token (or token), or the token alone on one line"
 
 
-async def examine(settings: Settings, tokens: ServiceToken) -> Finding:
+async def examine(settings: Settings, appid: str, tokens: ServiceToken) -> Finding:
     """Request a token, which `tokens` keep. It is not reported as refused, so the service renews nothing."""
     host = urlsplit(settings.token_service_url).hostname or ""
     try:
@@ -23,15 +23,14 @@ async def examine(settings: Settings, tokens: ServiceToken) -> Finding:
     except TransportError as error:
         if error.status is None:
             return _unanswered(settings, host, error)
-        return _refused(settings, host, error.status)
+        return _refused(settings, appid, host, error.status)
     except KfError as error:
         return _unreadable(host, error)
-    return well(CHECK, f"{host} gives a token for {settings.wechat_appid}")
+    return well(CHECK, f"{host} gives a token for {appid}")
 
 
-def _refused(settings: Settings, host: str, status: int) -> Finding:
+def _refused(settings: Settings, appid: str, host: str, status: int) -> Finding:
     """Explain an HTTP status that is not 2xx."""
-    appid = settings.wechat_appid
     said, remedy = f"{host} refuses the request", "Look at TOKEN_SERVICE_URL, and at the log of the service."
     if status in (401, 403) and not settings.token_service_auth:
         said = f"{host} wants an authorization, and TOKEN_SERVICE_AUTH is not set"

@@ -90,7 +90,7 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
         await _token(services)
     except KfError as exc:
         return Report(tuple(_without_token(exc, route)))
-    token = well("WeChat token", f"is given for {services.settings.wechat_appid}")
+    token = well("WeChat token", f"is given for {services.tenant.appid}")
     accepted = well("allow-list", "WeChat takes the address of this server", BOTH if route.proxy else "")
     findings = [*route.open(), accepted, token]
     began = services.shared.clock()

@@ -48,6 +48,24 @@ class DefinedAccounts:
     file: AccountsFile
 
 
+class OwnSettings:
+    """Settings of accounts, without AppID and AppSecret. Those with the same values of their own are one object."""
+
+    def __init__(self, deployment: Settings) -> None:
+        self.deployment = deployment
+        self._common = replace(deployment, wechat_appid="", wechat_secret="")
+        self._made: dict[tuple[object, ...], Settings] = {}
+
+    def of(self, values: Mapping[str, Any]) -> Settings:
+        """Return the settings of the deployment with these values in place, by the keys of a file."""
+        own = {field: values[key] for key, field in FIELDS.items() if key in values}
+        quiet = _quiet_hours(self.deployment.quiet, own.get("timezone", self.deployment.timezone), values)
+        key = (*own.items(), quiet)
+        if key not in self._made:
+            self._made[key] = replace(self._common, **own, quiet=quiet)
+        return self._made[key]
+
+
 def load(
     settings: Settings,
     environ: Mapping[str, str],
@@ -89,9 +107,9 @@ def load_defined(
         raise SettingsError(problems)
     by_appid = {entry.appid: entry for entry in entries}
     slugs = {entry.slug for entry in entries}
-    tenants = []
+    tenants, own = [], OwnSettings(settings)
     for appid, secret in secrets.items():
-        tenant = _tenant(settings, by_appid.get(appid), appid, secret, slugs)
+        tenant = _tenant(own, by_appid.get(appid), appid, secret, slugs)
         tenants.append(tenant)
         slugs.add(tenant.slug)
     # The tables of thousands of accounts would double the memory of a process.
@@ -109,13 +127,14 @@ def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) ->
     """Yield the accounts of the store that are not defined elsewhere. Those that are watched have no reason."""
     settings, appids = defined.settings, {one.appid for one in defined.tenants}
     keys, slugs = StoreKeys(settings.store_keys), {one.slug for one in defined.tenants}
+    own = OwnSettings(settings)
     for row in stored.rows:
         if row.appid in appids:
             continue
         opened = open_account(row, stored, keys, settings)
         slug = free_slug(row.slug, slugs)
         slugs.add(slug)
-        tenant = tenant_of_row(settings, defined.file, row, opened, slug)
+        tenant = tenant_of_row(own, defined.file, row, opened, slug)
         if settings.alerts and posts and not opened.why_paused and not tenant.settings.slack_alert_channel:
             yield Paused(tenant, NO_CHANNEL, ADD_CHANNEL)
         else:
@@ -123,7 +142,7 @@ def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) ->
 
 
 def tenant_of_row(
-    settings: Settings, file: AccountsFile, row: StoredTenant, opened: OpenedAccount, slug: str = ""
+    own: OwnSettings, file: AccountsFile, row: StoredTenant, opened: OpenedAccount, slug: str = ""
 ) -> Tenant:
     """Return an account of the store. What a file of accounts says of `[defaults]` and routes holds for it, too.
 
@@ -138,9 +157,11 @@ def tenant_of_row(
         name=values.get("name", ""),
         labels=values.get("labels", ()),
         origin=TenantOrigin(row.origin),
-        settings=_settings_of(settings, values, row.appid, opened.secret),
+        settings=own.of(values),
         source=Source.PLATFORM if row.origin == TenantOrigin.PLATFORM else values.get("source", Source.SECRET),
         state=row.state,
+        appid=row.appid,
+        secret=opened.secret,
     )
 
 
@@ -149,7 +170,7 @@ def secrets_of(tenants: Sequence[Tenant]) -> tuple[str, ...]:
 
     The log knows the shape of AppSecrets. There may be thousands, so only those of another shape are returned.
     """
-    of_accounts = [one.settings.wechat_secret for one in tenants]
+    of_accounts = [one.secret for one in tenants]
     found = [secret for secret in of_accounts if not APPSECRET.fullmatch(secret)]
     found += replace(tenants[0].settings, wechat_secret="").secrets if tenants else ()
     return tuple(dict.fromkeys(filter(None, found)))
@@ -224,9 +245,9 @@ def _without_channel(settings: Settings, entries: Sequence[AccountEntry]) -> Ite
 
 
 def _tenant(
-    settings: Settings, entry: AccountEntry | None, appid: str, secret: str, slugs: Collection[str]
+    own: OwnSettings, entry: AccountEntry | None, appid: str, secret: str, slugs: Collection[str]
 ) -> Tenant:
-    values = dict(entry.values) if entry else {}
+    settings, values = own.deployment, dict(entry.values) if entry else {}
     is_own = appid == settings.wechat_appid
     if is_own and settings.slack_alert_channel:
         values["channel"] = settings.slack_alert_channel
@@ -235,16 +256,11 @@ def _tenant(
         name=values.get("name", ""),
         labels=values.get("labels", ()),
         origin=TenantOrigin.ENVIRONMENT if is_own else TenantOrigin.FILE,
-        settings=_settings_of(settings, values, appid, secret),
+        settings=own.of(values),
         source=Source.SECRET if is_own else values.get("source", Source.SECRET),
+        appid=appid,
+        secret=secret,
     )
-
-
-def _settings_of(deployment: Settings, values: Mapping[str, Any], appid: str, secret: str) -> Settings:
-    """Return the settings with the values of an account in place."""
-    own = {field: values[key] for key, field in FIELDS.items() if key in values}
-    quiet = _quiet_hours(deployment.quiet, own.get("timezone", deployment.timezone), values)
-    return replace(deployment, **own, quiet=quiet, wechat_appid=appid, wechat_secret=secret)
 
 
 def _quiet_hours(deployment: QuietHours | None, zone: ZoneInfo, values: Mapping[str, Any]) -> QuietHours | None:

@@ -11,7 +11,7 @@ from bot.store.tenants import STORED
 from bot.tenants.loading import FIELDS
 from bot.tenants.tenant import Tenant
 
-OWN = (*FIELDS.values(), "quiet", "wechat_secret")  # the settings that an account may have for itself
+OWN = (*FIELDS.values(), "quiet")  # the settings that an account may have for itself
 
 
 def shared_digests(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, str]:
@@ -26,6 +26,6 @@ def shared_digests(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str
 
 def _values(tenant: Tenant, settings: Settings) -> tuple[str, ...]:
     """Return what the file defines of an account. A value of the deployment has a digest of its own."""
-    own: dict[str, Any] = {name: getattr(tenant.settings, name) for name in OWN}
+    own: dict[str, Any] = {name: getattr(tenant.settings, name) for name in OWN} | {"wechat_secret": tenant.secret}
     differing = {name: value for name, value in own.items() if value != getattr(settings, name)}
     return (tenant.appid, tenant.slug, tenant.name, repr(sorted(tenant.labels)), repr(differing))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
 from pathlib import PurePath
@@ -37,7 +37,8 @@ class Tenant:
     """An Official Account, Mini Program or Mini Game, which commands call `@slug`.
 
     `settings` are those of the deployment with the account's own values in place: code for one account works with
-    `tenant.settings`. Their `wechat_secret` is empty if a token service supplies the tokens.
+    `tenant.settings`. Accounts with the same values share them, so that thousands take little memory: AppID and
+    AppSecret are here, by default those of the settings. `secret` is empty if a token service supplies the tokens.
     """
 
     slug: str
@@ -47,10 +48,13 @@ class Tenant:
     settings: Settings
     source: str = "secret"  # of its access tokens, a `table_keys.Source`
     state: TenantState = TenantState.ACTIVE  # one that is not polled is here to answer, and to post what is left
+    appid: str = ""
+    secret: str = field(default="", repr=False)
 
-    @property
-    def appid(self) -> str:
-        return self.settings.wechat_appid
+    def __post_init__(self) -> None:
+        if not self.appid:
+            object.__setattr__(self, "appid", self.settings.wechat_appid)
+            object.__setattr__(self, "secret", self.settings.wechat_secret)
 
     @property
     def file(self) -> str:
