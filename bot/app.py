@@ -20,10 +20,8 @@ from bot.runtime.open_requests import OpenRequests
 from bot.runtime.recently_used import RecentlyUsed
 from bot.runtime.tasks import PeriodicTask, with_timeout
 from bot.settings.values import Settings
-from bot.slack.bolt_app import BoltApp, dispatch, make_app
 from bot.slack.listeners import Interactions, register
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
-from bot.slack.socket_mode import run_socket_mode
 from bot.start_log import log_start
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
@@ -31,9 +29,11 @@ from bot.tenant_router import TenantRouter
 from bot.tenants.loading import DefinedAccounts
 from bot.tenants.reloading import CHECK_SECONDS
 from bot.web.front import Front, Handlers
+from bot.web.guard import Dispatch
 from bot.web.server import Readiness
 
 if TYPE_CHECKING:
+    from bot.slack.bolt_app import BoltApp
     from bot.web.platform_endpoint import OpenPush, PlatformHandlers
 
 log = logging.getLogger(__name__)
@@ -146,6 +146,8 @@ class Process:
         if self._role == "web":
             await self._listen()
         if self._role == "worker" and settings.slack_app_token:
+            from bot.slack.socket_mode import run_socket_mode
+
             self._note_connection(is_open=False)
             work = run_socket_mode(
                 self._bolt(),
@@ -200,19 +202,19 @@ class Process:
         return 1
 
     async def _listen(self) -> None:
-        await listen(self._front, self._fleet.shared.settings)
-        handlers = Handlers(
-            self._ready, partial(self._dispatch, self._bolt()), self._metrics, self._platform_handlers()
-        )
-        self._front.attach(handlers)
+        from bot.slack.bolt_app import dispatch
 
-    async def _dispatch(self, bolt: BoltApp, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
+        await listen(self._front, self._fleet.shared.settings)
+        to_bolt = partial(self._dispatch, partial(dispatch, self._bolt()))
+        self._front.attach(Handlers(self._ready, to_bolt, self._metrics, self._platform_handlers()))
+
+    async def _dispatch(self, to_bolt: Dispatch, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
         """Acknowledge a request, and count it as in progress meanwhile.
 
         Not in a task of its own: the 200 would then come after the first work for the answer, 1.5 ms later.
         """
         with self._requests.counted():
-            return await dispatch(bolt, text, headers)
+            return await to_bolt(text, headers)
 
     def _platform_handlers(self) -> PlatformHandlers | None:
         shared = self._fleet.shared
@@ -239,6 +241,9 @@ class Process:
         return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
     def _bolt(self) -> BoltApp:
+        # Imported here: a process that receives no commands needs no Bolt, which takes 2.6 MB.
+        from bot.slack.bolt_app import make_app
+
         settings = self._fleet.shared.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
         shared = self._fleet.shared

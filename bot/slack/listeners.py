@@ -12,11 +12,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot import actions
 from bot.ports import (
@@ -35,6 +33,10 @@ from bot.slack.interaction_payloads import block_action_of, command_of, home_ope
 from bot.slack.reply_failures import ReplyFailures
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits, ResponseUrl
 from bot.slack.submissions import Submissions
+
+if TYPE_CHECKING:
+    from slack_bolt.app.async_app import AsyncApp
+    from slack_bolt.context.ack.async_ack import AsyncAck
 
 log = logging.getLogger(__name__)
 
