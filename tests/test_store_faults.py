@@ -98,6 +98,20 @@ def test_other_errors_are_not_of_the_store():
     assert waiting_for(PoolTimeoutError("QueuePool limit")) == "hanging: all connections are in use"
 
 
+async def test_wait_for_a_free_connection_does_not_make_the_tables_be_checked_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("bot.store.engine.QUEUE_SECONDS", 0.05)
+    store = Store.from_url(f"sqlite:///{tmp_path / 'kf.db'}", APPID)
+    try:
+        await store.open()
+        async with store.begin():
+            with pytest.raises(PoolTimeoutError):
+                await store.begin().__aenter__()
+        assert store.fault is not None
+        assert store.migrated
+    finally:
+        await store.close()
+
+
 def test_text_of_an_error_is_one_line_without_row_values():
     refused = psycopg.OperationalError("connection failed:\x1b[2J FATAL:  sorry\nIs the server running?")
     assert classify(OperationalError("x", {}, refused)).words == "connection failed: [2J FATAL: sorry"

@@ -216,8 +216,10 @@ class Store:
                 tx = Tx(connection, self.appid, self.channel_id, clock=clock)
                 yield tx
         except StoreError as exc:
-            # The next connection may reach another or an empty database: check its tables first.
-            self.migrated = False
+            # The next connection may reach another or an empty database: check its tables first. If none was free,
+            # nothing is known of the database, and to read all accounts again would make the wait longer.
+            if not isinstance(exc, sa.exc.TimeoutError):
+                self.migrated = False
             fault = classify(exc)
             self.fault = self.fault if fault and fault.kind is FaultKind.ROW else fault
             raise
