@@ -6,16 +6,17 @@ import asyncio
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import aiohttp
 
-from bot.demo.process import running
+from bot.demo.process import ROOT, running
 
 
-async def bot(environ: Mapping[str, str]) -> float:
-    """Return the seconds from the start of the process to the first `/healthz`."""
+async def bot(environ: Mapping[str, str], root: Path = ROOT) -> float:
+    """Return the seconds from the start of the process, whose code is below `root`, to the first `/healthz`."""
     began = time.perf_counter()
-    async with running(environ):
+    async with running(environ, root=root):
         return time.perf_counter() - began
 
 
