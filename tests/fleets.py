@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.testbed import PYTHONPATH
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
@@ -83,7 +84,7 @@ async def fleet_world(
         channels.append(Channel(ALERTS, "kf-alerts"))
     slack = SlackSimulator(channels=channels, **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url, posts_at_once():
-        environ = environ_of(slack, wechat_url, APPID, SECRET, ALERTS)
+        environ = environ_of(slack, wechat_url, APPID, SECRET, ALERTS, PYTHONPATH=PYTHONPATH)
         if not own:
             for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_ALERT_CHANNEL"):
                 del environ[name]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from bench.testbed import PYTHONPATH
 from bot import environment
 from bot.app import Process
 from bot.demo.playground.shared_clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
@@ -77,7 +78,7 @@ async def world(store_url: str, *, wechat_secret: str = SECRET, **of_slack: Any)
     slack = SlackSimulator(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         more = {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1"}
-        environ = environ_of(slack, wechat_url, APPID, wechat_secret, ALERTS, **more)
+        environ = environ_of(slack, wechat_url, APPID, wechat_secret, ALERTS, PYTHONPATH=PYTHONPATH, **more)
         yield World(slack, wechat, environ)
     await driver_threads_ended(others)
     assert slack.take_unexpected() == []
