@@ -19,7 +19,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from bench.seed_history import fill
 from bench.testbed import PYTHONPATH
@@ -147,6 +149,26 @@ async def test_commit_on_sqlite_waits_for_the_disk(tmp_path):
         pass
     await engine.dispose()
     assert found == [2]  # FULL
+
+
+def test_revisions_are_those_that_alembic_walks():
+    config = Config()
+    config.set_main_option("script_location", "bot.store:migrations")
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    assert known_revisions() == tuple(script.revision for script in scripts)
+
+
+@pytest.mark.process
+def test_process_on_a_migrated_store_does_not_import_alembic(sqlite_url):
+    program = """
+        import asyncio, sys
+        from bot.store.database import Store
+        asyncio.run(Store.from_url(sys.argv[1], "wx-1").open())
+        print("sqlalchemy" in sys.modules, "alembic" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), sqlite_url]
+    found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False"]
 
 
 async def test_store_of_the_revision_before_is_migrated(tmp_path):
