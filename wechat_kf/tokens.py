@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -24,12 +23,6 @@ MAX_LIFE = 86_400  # seconds; 7200 is documented, and more than a day is a mista
 REFUSED = 40001
 
 
-@dataclass(frozen=True, slots=True)
-class _CachedToken:
-    token: str = field(repr=False)
-    expires_at: datetime
-
-
 class StableToken:
     """Tokens issued for an AppSecret by stable_token, which returns the same one to every process.
 
@@ -38,7 +31,7 @@ class StableToken:
     """
 
     # Some programs have thousands of sources.
-    __slots__ = ("_appid", "_cached", "_http", "_now", "_proxied", "_secret", "_shared", "_within")
+    __slots__ = ("_appid", "_expires_at", "_http", "_now", "_proxied", "_secret", "_shared", "_token", "_within")
 
     def __init__(
         self,
@@ -57,18 +50,19 @@ class StableToken:
         self._secret = secret
         self._now = now
         self._within = within
-        self._cached: _CachedToken | None = None
+        self._token = ""  # "" before the first, and after a refusal
+        self._expires_at: datetime | None = None
         self._shared = SharedRequest()
 
     @property
     def expires_at(self) -> datetime | None:
         """Return the end of the cached token, for a status display; None before the first."""
-        return self._cached.expires_at if self._cached else None
+        return self._expires_at
 
     async def get(self) -> str:
         """Return the cached token, or a new one shortly before its end."""
-        if self._cached and self._now() < self._cached.expires_at - MARGIN:
-            return self._cached.token
+        if self._expires_at and self._now() < self._expires_at - MARGIN:
+            return self._token
         return await self._shared.join(self._fetch)
 
     async def refresh(self, failed: str) -> str:
@@ -76,8 +70,8 @@ class StableToken:
 
         WeChat may issue the same token again.
         """
-        if self._cached and self._cached.token == failed:
-            self._cached = None
+        if self._token == failed:
+            self._token, self._expires_at = "", None
         return await self.get()
 
     async def _fetch(self) -> str:
@@ -91,7 +85,7 @@ class StableToken:
             reason = f"{request}: no answer within {self._within:g} s"
             raise TransportError(reason, timed_out=True)
         life = timedelta(seconds=min(issued.expires_in, MAX_LIFE))
-        self._cached = _CachedToken(issued.access_token, requested_at + life)
+        self._token, self._expires_at = issued.access_token, requested_at + life
         return issued.access_token
 
 
