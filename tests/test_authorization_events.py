@@ -84,7 +84,7 @@ async def test_authorisation_adds_an_account_that_waits_for_the_exchange_of_its_
         StoredTenant(ROSE, "wx0000a1", "", PLATFORM, TenantState.UNEXCHANGED, platform_appid=COMPONENT)
     ]
     row = await row_of(store)
-    assert (row["event_at"], row["exchange_at"], row["code_until"]) == (NOW, NOW, NOW + 60 * MINUTE)
+    assert (row["event_at"], row["duty_at"], row["code_until"]) == (NOW, NOW, NOW + 60 * MINUTE)
     assert await code_of(store) == "code of authorized 0"
 
 
@@ -109,7 +109,7 @@ async def test_accounts_that_are_added_at_once_get_slugs_of_their_own(store):
 async def test_repeated_push_changes_nothing(store, clock):
     first = event(AUTHORIZED)
     await note(store, first)
-    await change(store, state=TenantState.ACTIVE, exchange_at=None)
+    await change(store, state=TenantState.ACTIVE, duty_at=None)
     before = await row_of(store)
     clock.forward(hours=1)
     assert await note(store, first, first, event(UPDATED, -5), event(WITHDRAWN, -5)) == [False] * 4
@@ -118,12 +118,12 @@ async def test_repeated_push_changes_nothing(store, clock):
 
 async def test_changed_permissions_lead_to_an_exchange_and_leave_the_account_watched_until_then(store, clock):
     await note(store, event(AUTHORIZED))
-    await change(store, state=TenantState.ACTIVE, exchange_at=None)
+    await change(store, state=TenantState.ACTIVE, duty_at=None)
     changed_at = await last_change(store)
     clock.forward(minutes=7)
     assert await note(store, event(UPDATED, 5)) == [True]
     row = await row_of(store)
-    assert (row["state"], row["exchange_at"]) == (TenantState.ACTIVE, clock())
+    assert (row["state"], row["duty_at"]) == (TenantState.ACTIVE, clock())
     assert await code_of(store) == "code of updateauthorized 5"
     assert await last_change(store) == changed_at  # processes have nothing to reload
 
@@ -131,7 +131,7 @@ async def test_changed_permissions_lead_to_an_exchange_and_leave_the_account_wat
 async def test_withdrawal_stops_the_polls_and_deletes_all_secrets_at_once(store, clock):
     await store.of(ROSE, "").open()
     await note(store, event(AUTHORIZED))
-    await change(store, state=TenantState.ACTIVE, exchange_at=None)
+    await change(store, state=TenantState.ACTIVE, duty_at=None)
     lent = StoredTokens(store, KEYS)
     assert await lent.claim(ROSE, TokenKind.AUTHORIZER, 0, MINUTE)
     assert await lent.put(ROSE, TokenKind.AUTHORIZER, 1, "token", 120 * MINUTE, refresh_token="refresh")
@@ -141,7 +141,7 @@ async def test_withdrawal_stops_the_polls_and_deletes_all_secrets_at_once(store,
     changed_at = await last_change(store)
     assert await note(store, event(WITHDRAWN, 5)) == [True]
     row = await row_of(store)
-    assert (row["state"], row["exchange_at"], row["code_until"]) == (TenantState.REVOKED, clock(), None)
+    assert (row["state"], row["duty_at"], row["code_until"]) == (TenantState.REVOKED, clock(), None)
     assert await are_polls_paused(store)
     assert await last_change(store) > changed_at
     assert [await lent.secret(ROSE, name) for name in (REFRESH_TOKEN, CODE)] == ["", ""]
@@ -185,9 +185,9 @@ async def test_different_pushes_of_one_second_let_wechat_decide_and_a_repeated_o
     clock.forward(seconds=3)
     assert await note(store, first, second) == [True, True]
     row = await row_of(store)
-    assert (row["state"], row["exchange_at"], row["removed_at"]) == (TenantState.UNEXCHANGED, clock(), None)
+    assert (row["state"], row["duty_at"], row["removed_at"]) == (TenantState.UNEXCHANGED, clock(), None)
     assert await code_of(store) != ""
-    await change(store, state=TenantState.ACTIVE, exchange_at=None)
+    await change(store, state=TenantState.ACTIVE, duty_at=None)
     before = await row_of(store)
     assert await note(store, second, first, second) == [False] * 3
     assert await row_of(store) == before
@@ -309,7 +309,7 @@ def test_pushes_in_any_order_end_in_the_state_of_the_newest(migrated_file, pushe
     if {one.kind for one in newest} == {WITHDRAWN}:
         assert (row["state"], code) == (TenantState.REVOKED, "")
     else:
-        assert (row["state"], row["exchange_at"]) == (TenantState.UNEXCHANGED, NOW)
+        assert (row["state"], row["duty_at"]) == (TenantState.UNEXCHANGED, NOW)
         assert code in {KEYS.open(ROSE, CODE, one.code) for one in newest if one.code}
 
 

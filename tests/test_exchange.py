@@ -41,7 +41,7 @@ async def test_authorised_account_can_be_polled(bot):
     await bot.step()
     account = await bot.account()
     assert (account.state, account.kind, account.sets) == ("active", "official", (6,))
-    assert (account.account_status, account.exchange_at) == (1, None)
+    assert (account.account_status, account.duty_at) == (1, None)
     assert await bot.poll() == 0
     assert await bot.secrets() == {"refresh_token", "used_code"}
     await bot.step()
@@ -206,7 +206,7 @@ async def test_account_that_a_person_has_paused_stays_paused(bot):
     await bot.granted()
     await bot.step()
     assert await bot.state() == "paused"
-    assert (await bot.account()).exchange_at is None
+    assert (await bot.account()).duty_at is None
 
 
 async def test_account_with_an_appsecret_keeps_its_own_tokens(bot):

@@ -125,7 +125,7 @@ async def test_page_and_push_come_in_either_order(owner, push):
     for _ in range(3):
         await bot.step(timedelta(seconds=61))
     account = await bot.account()
-    assert (account.state, account.slug, account.exchange_at) == ("active", "harbour", None)
+    assert (account.state, account.slug, account.duty_at) == ("active", "harbour", None)
     assert await bot.poll() == 0
 
 

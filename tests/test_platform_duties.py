@@ -92,7 +92,7 @@ async def test_failure_of_one_account_leaves_the_others(bot):
     await bot.granted()
     await bot.step()
     account = await bot.account()
-    assert (account.state, account.exchange_at) == ("doubtful", None)
+    assert (account.state, account.duty_at) == ("doubtful", None)
     assert await bot.poll() == 0
     assert await bot.state() == "active"
 

@@ -129,7 +129,7 @@ class AuthorizerList:
             if takes_token:
                 await self._put(tx, listed)
             doubted_at = before.doubted_at if state is before.state else None
-            due = {"exchange_at": before.exchange_at or tx.now} if takes_token else {}  # its facts may have changed
+            due = {"duty_at": before.duty_at or tx.now} if takes_token else {}  # its facts may have changed
             await authorizer_rows.update(tx, before, state=state, doubted_at=doubted_at, **due)
 
     async def _put(self, tx: Tx, listed: ListedAccount) -> None:

@@ -70,10 +70,10 @@ class Exchange:
                 "code_until": max(until, before.code_until or until),
                 "doubted_at": None,
                 # After a redirect, the duties ask for its facts if this process does not.
-                **({} if claimed else {"exchange_at": tx.now + FACTS}),
+                **({} if claimed else {"duty_at": tx.now + FACTS}),
             }
             await authorizer_rows.update(tx, before, requested_by=None, **values)
-        return replace(before, **{"exchange_at": claimed.exchange_at if claimed else None, **values})
+        return replace(before, **{"duty_at": claimed.duty_at if claimed else None, **values})
 
     async def read_facts(self, account: Authorizer) -> Authorizer:
         """Ask WeChat for the name, the kind, the status and the permission sets of an account. Return it with them.
@@ -101,9 +101,9 @@ class Exchange:
                 state = granted_state(info.sets, info.status)
                 has_tokens = refresh_token != "" or state is not TenantState.ACTIVE
                 values["state"] = state if has_tokens else TenantState.UNEXCHANGED
-            if before.exchange_at == account.exchange_at:
+            if before.duty_at == account.duty_at:
                 is_closed = values.get("state") is TenantState.CLOSED
-                values["exchange_at"] = tx.now + CLOSED_AGAIN if is_closed else None
+                values["duty_at"] = tx.now + CLOSED_AGAIN if is_closed else None
             if before.kind is None:  # the first time; an operator may have changed both since
                 values |= _names(info, before, await tenants.slugs(tx, without=appid))
             await authorizer_rows.update(tx, before, **values)

@@ -52,7 +52,7 @@ class PollOutcomes:
                 return None
             after, wait = verdict
             is_revoked = after.state is TenantState.REVOKED
-            values = {"exchange_at": tx.now} if is_revoked else {}  # its channel is to be informed
+            values = {"duty_at": tx.now} if is_revoked else {}  # its channel is to be informed
             await authorizer_rows.update(tx, account, state=after.state, doubted_at=after.doubted_at, **values)
             if is_revoked:
                 await token_leases.clear(tx, appid)  # before the secrets, as in a renewal

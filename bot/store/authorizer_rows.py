@@ -35,7 +35,7 @@ class Authorizer:
     account_status: int | None = None
     event_at: datetime | None = None  # WeChat's time of the newest push about it
     code_until: datetime | None = None
-    exchange_at: datetime | None = None  # when something is due for it
+    duty_at: datetime | None = None  # when the duties of the platform have something to do for it
     doubted_at: datetime | None = None  # since when WeChat has refused what the bot holds
 
 
@@ -54,21 +54,21 @@ async def of_platform(tx: Tx, platform_appid: str) -> dict[str, Authorizer]:
 
 async def claim_due(tx: Tx, platform_appid: str, lease: timedelta, most: int) -> list[Authorizer]:
     """Claim accounts for which something is due. No other process does it before the lease is over."""
-    is_due = sa.and_(_ours(platform_appid), tenant.c.exchange_at <= tx.now)
-    found = sa.select(tenant).where(is_due).order_by(tenant.c.exchange_at).limit(most)
+    is_due = sa.and_(_ours(platform_appid), tenant.c.duty_at <= tx.now)
+    found = sa.select(tenant).where(is_due).order_by(tenant.c.duty_at).limit(most)
     locked = (await tx.run(found.with_for_update(skip_locked=True))).mappings()
     rows = [_authorizer(row, tx.now) for row in locked]
     until = tx.now + lease
     claimed = tenant.c.appid.in_([one.appid for one in rows])
     if rows:
-        await tx.run(sa.update(tenant).where(claimed).values(exchange_at=until))
-    return [replace(one, exchange_at=until) for one in rows]
+        await tx.run(sa.update(tenant).where(claimed).values(duty_at=until))
+    return [replace(one, duty_at=until) for one in rows]
 
 
 async def end_claim(tx: Tx, claimed: Authorizer, again_at: datetime | None) -> None:
     """Let the account be due again at a moment, or no more, unless a push has come meanwhile."""
-    unchanged = tenant.c.exchange_at == claimed.exchange_at
-    await tx.run(sa.update(tenant).where(tenant.c.appid == claimed.appid, unchanged).values(exchange_at=again_at))
+    unchanged = tenant.c.duty_at == claimed.duty_at
+    await tx.run(sa.update(tenant).where(tenant.c.appid == claimed.appid, unchanged).values(duty_at=again_at))
 
 
 async def update(tx: Tx, before: Authorizer, **values: Any) -> None:
@@ -113,7 +113,7 @@ async def add(
         again = [row["appid"] for row in rows if row["appid"] in known]
         await tx.run(sa.delete(tenant).where(tenant.c.appid.in_(again)))
         common = {"name": "", "origin": PLATFORM, "reason": "", "platform_appid": platform_appid}
-        times = {"created_at": tx.now, "changed_at": changed_at, "exchange_at": tx.now}
+        times = {"created_at": tx.now, "changed_at": changed_at, "duty_at": tx.now}
         await tx.run(sa.insert(tenant), [{**row, **common, **times} for row in rows])
         await tenants.pause_polls(tx)
     return frozenset(row["appid"] for row in rows)

@@ -71,7 +71,7 @@ async def note_event(
     if values.get("state") is TenantState.REVOKED:
         await token_leases.clear(tx, event.appid)  # before the secrets, as in a renewal: they could deadlock
         await sealed_secrets.delete_of(tx, event.appid)
-    if event.code and "exchange_at" in values:
+    if event.code and "duty_at" in values:
         await sealed_secrets.put(tx, SealedSecret(event.appid, CODE, event.code))
     if is_shown:
         await tenants.pause_polls(tx)
@@ -106,11 +106,11 @@ def _changes(
         values |= {"state": TenantState.REVOKED, "reason": "", "code_until": None}
         # The channel of a known account is to be informed. The row of another is not shown: it is there for the
         # pushes that are older.
-        return values | ({"exchange_at": now} if is_known else {"exchange_at": None, "removed_at": now})
+        return values | ({"duty_at": now} if is_known else {"duty_at": None, "removed_at": now})
     is_removed = is_known and row["reason"] == PauseReason.REMOVED
     if is_removed and event.kind is EventKind.UPDATED:
         return values  # only its owner's next authorisation brings it back
-    values["exchange_at"] = now
+    values["duty_at"] = now
     if not is_withdrawal:
         values |= {"code_until": event.code_until, "removed_at": None}
         if is_removed or row.get("state") == TenantState.REVOKED:

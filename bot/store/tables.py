@@ -278,13 +278,14 @@ tenant = sa.Table(
     sa.Column("event_at", Moment),  # CreateTime of the newest push about it; only moves forward
     sa.Column("event_kinds", sa.Text),  # of all pushes of that second, with spaces between
     sa.Column("code_until", Moment),  # the end of the sealed authorisation code
-    # When something is due for it: to exchange its code, to ask WeChat about it, to report its withdrawal.
-    sa.Column("exchange_at", Moment),
+    # When the duties of the platform have something to do for it: to exchange its code, to ask WeChat about it, to
+    # report its withdrawal. While a process does it, the end of the lease.
+    sa.Column("duty_at", Moment),
     sa.Column("doubted_at", Moment),  # the first 61003 in a row
     sa.Column("missed_lists", sa.Integer),  # complete lists of the platform in a row that lacked it
     sa.Column("requested_by", sa.Text),  # the person in Slack who asked for the link
     sa.Index("tenant_changed", "origin", "changed_at"),
-    sa.Index("tenant_exchange", "exchange_at"),
+    sa.Index("tenant_duty", "duty_at"),
 )
 
 # Access tokens that processes renew in turn, each by a lease. The owner is an AppID, the value sealed.

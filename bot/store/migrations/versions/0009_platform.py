@@ -48,10 +48,10 @@ def upgrade() -> None:
         ("event_at", moment),
         ("event_kinds", sa.Text()),
         ("code_until", moment),
-        ("exchange_at", moment),
+        ("duty_at", moment),
         ("doubted_at", moment),
         ("missed_lists", sa.Integer()),
         ("requested_by", sa.Text()),
     ):
         op.add_column("tenant", sa.Column(name, kind))
-    op.create_index("tenant_exchange", "tenant", ["exchange_at"])
+    op.create_index("tenant_duty", "tenant", ["duty_at"])
