@@ -59,7 +59,7 @@ def test_61003_is_asked_again_after_10_minutes_and_an_hour_and_then_believed():
         standing = verdict.standing
         plan.append((standing.state, verdict.wait))
     assert plan == [(DOUBTFUL, 10 * MINUTE), (DOUBTFUL, 50 * MINUTE), (REVOKED, None)]
-    assert standing.doubted_at == NOW
+    assert standing.refused_since == NOW
 
 
 def test_poll_that_a_person_requests_shortens_no_doubt():

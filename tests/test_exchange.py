@@ -120,11 +120,26 @@ async def test_expired_code_is_deleted_and_the_list_read_soon(bot):
     await bot.step(timedelta(minutes=61))
     assert await bot.secrets() == set()
     account = await bot.account()
-    assert (account.state, account.code_until, account.doubted_at) == ("unexchanged", None, bot.clock())
+    assert (account.state, account.code_until, account.code_lost_at) == ("unexchanged", None, bot.clock())
     assert account.name  # which needs no code
     assert bot.calls("api_get_authorizer_list") == before + 1
     await bot.step(timedelta(minutes=2))
     assert bot.calls("api_get_authorizer_list") == before + 1
+
+
+@pytest.mark.parametrize(
+    "before",
+    [{"code_lost_at": -timedelta(hours=2)}, {"state": "revoked", "refused_since": -timedelta(hours=2)}],
+    ids=["lost code", "withdrawal"],
+)
+async def test_first_refusal_after_an_authorisation_is_a_doubt_whatever_was_before(bot, before):
+    await bot.granted()
+    await bot.change(**{name: bot.clock() + at if name != "state" else at for name, at in before.items()})
+    bot.clock.forward(seconds=1)
+    await bot.granted()
+    bot.wechat.component_api.inject(Fault(FaultMode.ERRCODE, errcode=61003, path=QUERY_AUTH))
+    await bot.step()
+    assert await bot.state() == "doubtful"
 
 
 async def test_code_that_another_has_exchanged_is_given_up(bot):

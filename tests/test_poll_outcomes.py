@@ -61,7 +61,7 @@ async def test_good_poll_ends_a_doubt(bot):
     bot.clock.now += 10 * MINUTE
     assert await bot.poll() == 0
     account = await bot.account()
-    assert (account.state, account.doubted_at) == ("active", None)
+    assert (account.state, account.refused_since) == ("active", None)
     bot.clock.now += timedelta(hours=2)
     await bot.ticket()
     await fails(bot, 61003)
@@ -69,7 +69,7 @@ async def test_good_poll_ends_a_doubt(bot):
 
 
 async def test_doubt_of_another_process_ends_here_after_a_reload(bot):
-    await bot.change(state="doubtful", doubted_at=bot.clock())
+    await bot.change(state="doubtful", refused_since=bot.clock())
     assert await bot.poll() == 0
     assert await bot.state() == "doubtful"
     bot.services.outcomes.note_doubtful([SHOP, APP])

@@ -25,10 +25,10 @@ CLOSED_AGAIN = timedelta(days=1)  # after which WeChat is asked again about a cl
 
 
 class Standing(NamedTuple):
-    """The state of an account, and since when WeChat has refused what the bot holds."""
+    """The state of an account, and since when WeChat has refused the calls for it."""
 
     state: TenantState
-    doubted_at: datetime | None = None
+    refused_since: datetime | None = None
 
 
 class Verdict(NamedTuple):
@@ -80,7 +80,7 @@ def after_refused_poll(before: Standing, errcode: int, now: datetime, listed_at:
         return Verdict(Standing(TenantState.UNGRANTED))
     if errcode not in (NOT_AUTHORISED, REFRESH_TOKEN_REFUSED):
         return None
-    since = min(before.doubted_at or now, now)  # one of the future was recorded by a wrong clock
+    since = min(before.refused_since or now, now)  # one of the future was recorded by a wrong clock
     doubtful = Standing(TenantState.DOUBTFUL, since)
     if errcode == NOT_AUTHORISED:
         left = [since + doubt - now for doubt in DOUBTS if since + doubt > now]
@@ -111,7 +111,7 @@ def after_list(
     """
     state, is_new = before.state, listed.refresh_token not in ("", refresh_token)
     if state is TenantState.REVOKED:
-        ended_at = max(filter(None, (event_at, before.doubted_at)), default=None)
+        ended_at = max(filter(None, (event_at, before.refused_since)), default=None)
         if not ended_at or not is_authorized_after(listed, ended_at):
             return state, False
         return (granted, True) if listed.refresh_token else (TenantState.UNEXCHANGED, False)

@@ -69,9 +69,9 @@ class AuthorizerList:
 
     async def _every(self, tx: Tx, row: PlatformRow) -> timedelta:
         """Return the age from which the list is read again."""
-        doubted_at = await authorizer_rows.newest_doubt(tx, self._appid)
-        is_doubted = doubted_at is not None and (row.listed_at is None or doubted_at > row.listed_at)
-        return SOONER if is_doubted or row.fault else EVERY
+        since = await authorizer_rows.list_wanted_since(tx, self._appid)
+        is_wanted = since is not None and (row.listed_at is None or since > row.listed_at)
+        return SOONER if is_wanted or row.fault else EVERY
 
     async def _read(self) -> frozenset[str]:
         """Apply each page as it comes, and return all AppIDs in the list."""
@@ -128,9 +128,9 @@ class AuthorizerList:
             state, takes_token = _decide(listed, before, stored)
             if takes_token:
                 await self._put(tx, listed)
-            doubted_at = before.doubted_at if state is before.state else None
+            refused_since = before.refused_since if state is before.state else None
             due = {"duty_at": before.duty_at or tx.now} if takes_token else {}  # its facts may have changed
-            await authorizer_rows.update(tx, before, state=state, doubted_at=doubted_at, **due)
+            await authorizer_rows.update(tx, before, state=state, refused_since=refused_since, **due)
 
     async def _put(self, tx: Tx, listed: ListedAccount) -> None:
         value = self._keys.seal(listed.appid, REFRESH_TOKEN, listed.refresh_token)
@@ -140,7 +140,7 @@ class AuthorizerList:
 def _decide(listed: ListedAccount, account: Authorizer, refresh_token: str) -> tuple[TenantState, bool]:
     return after_list(
         listed,
-        Standing(account.state, account.doubted_at),
+        Standing(account.state, account.refused_since),
         event_at=account.event_at,
         refresh_token=refresh_token,
         granted=granted_state(account.sets, account.account_status),

@@ -68,7 +68,8 @@ class Exchange:
                 "state": TenantState.PAUSED if before.state is TenantState.PAUSED else state,
                 "sets": tuple(sorted(authorization.sets)),
                 "code_until": max(until, before.code_until or until),
-                "doubted_at": None,
+                "refused_since": None,
+                "code_lost_at": None,
                 # After a redirect, the duties ask for its facts if this process does not.
                 **({} if claimed else {"duty_at": tx.now + FACTS}),
             }
@@ -117,7 +118,7 @@ class Exchange:
             account = await authorizer_rows.load(tx, claimed.appid)
             if account is None or account.state is not TenantState.UNEXCHANGED:
                 return account or claimed
-            await authorizer_rows.update(tx, account, doubted_at=tx.now)
+            await authorizer_rows.update(tx, account, code_lost_at=tx.now)
             return account
 
     async def account_of(self, code: str) -> Authorizer | None:

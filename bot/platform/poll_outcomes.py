@@ -46,14 +46,14 @@ class PollOutcomes:
             if account is None:
                 return None
             listed_at = (await platform_rows.load(tx, self._appid)).listed_at
-            before = Standing(account.state, account.doubted_at)
+            before = Standing(account.state, account.refused_since)
             verdict = after_refused_poll(before, error.errcode, tx.now, listed_at)
             if verdict is None or account.state in (TenantState.PAUSED, TenantState.REVOKED):
                 return None
             after, wait = verdict
             is_revoked = after.state is TenantState.REVOKED
-            values = {"duty_at": tx.now} if is_revoked else {}  # its channel is to be informed
-            await authorizer_rows.update(tx, account, state=after.state, doubted_at=after.doubted_at, **values)
+            due = {"duty_at": tx.now} if is_revoked else {}  # its channel is to be informed
+            await authorizer_rows.update(tx, account, state=after.state, refused_since=after.refused_since, **due)
             if is_revoked:
                 await token_leases.clear(tx, appid)  # before the secrets, as in a renewal
                 await sealed_secrets.delete_of(tx, appid)
@@ -72,5 +72,5 @@ class PollOutcomes:
             await tenants.lock(tx)
             account = await authorizer_rows.load(tx, appid)
             if account and account.state is TenantState.DOUBTFUL:
-                await authorizer_rows.update(tx, account, state=TenantState.ACTIVE, doubted_at=None)
+                await authorizer_rows.update(tx, account, state=TenantState.ACTIVE, refused_since=None)
         self._doubtful.discard(appid)

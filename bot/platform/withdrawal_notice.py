@@ -10,7 +10,7 @@ from bot.store.authorizer_rows import Authorizer
 
 def withdrawal(account: Authorizer, now: datetime) -> NewMessage:
     """Return the notice that the owner of an account has withdrawn the authorisation."""
-    since = account.event_at or account.doubted_at or now
+    since = account.event_at or account.refused_since or now
     return NewMessage(
         id=f"{MessageKind.NOTICE}-withdrawn-{account.appid}-{int(since.timestamp())}",
         kind=MessageKind.NOTICE,

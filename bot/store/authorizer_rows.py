@@ -36,7 +36,8 @@ class Authorizer:
     event_at: datetime | None = None  # WeChat's time of the newest push about it
     code_until: datetime | None = None
     duty_at: datetime | None = None  # when the duties of the platform have something to do for it
-    doubted_at: datetime | None = None  # since when WeChat has refused what the bot holds
+    refused_since: datetime | None = None  # by the calls for it: 61003 or 61023
+    code_lost_at: datetime | None = None  # when its code expired or was refused, before an exchange
 
 
 async def load(tx: Tx, appid: str) -> Authorizer | None:
@@ -154,12 +155,12 @@ async def lacking(tx: Tx, platform_appid: str, lists: int) -> list[str]:
     return [*(await tx.run(sa.select(tenant.c.appid).where(missed))).scalars()]
 
 
-async def newest_doubt(tx: Tx, platform_appid: str) -> datetime | None:
-    """Return when WeChat last began to refuse what the bot holds of an account; the list may have a remedy."""
+async def list_wanted_since(tx: Tx, platform_appid: str) -> datetime | None:
+    """Return when an account was last refused, or lost its code: the list may have a good refresh token of it."""
     states = tenant.c.state.in_((TenantState.DOUBTFUL, TenantState.UNEXCHANGED))
-    newest = sa.select(sa.func.max(tenant.c.doubted_at)).where(_ours(platform_appid), states)
-    found: datetime | None = (await tx.run(newest)).scalar()
-    return found
+    newest = sa.select(sa.func.max(tenant.c.refused_since), sa.func.max(tenant.c.code_lost_at))
+    row = (await tx.run(newest.where(_ours(platform_appid), states))).one()
+    return max(filter(None, row), default=None)
 
 
 async def used_codes(tx: Tx, platform_appid: str) -> dict[str, str]:
@@ -175,8 +176,8 @@ async def delete_expired_codes(tx: Tx) -> None:
     for appid in [*found.scalars()]:
         for name in (CODE, USED_CODE):
             await sealed_secrets.delete(tx, appid, name)
-        unexchanged = sa.case((tenant.c.state == TenantState.UNEXCHANGED, tx.now), else_=tenant.c.doubted_at)
-        changes = {"code_until": None, "doubted_at": unexchanged}
+        unexchanged = sa.case((tenant.c.state == TenantState.UNEXCHANGED, tx.now), else_=tenant.c.code_lost_at)
+        changes = {"code_until": None, "code_lost_at": unexchanged}
         await tx.run(sa.update(tenant).where(tenant.c.appid == appid).values(**changes))
 
 

@@ -112,7 +112,7 @@ def _changes(
         return values  # only its owner's next authorisation brings it back
     values["duty_at"] = now
     if not is_withdrawal:
-        values |= {"code_until": event.code_until, "removed_at": None}
+        values |= {"code_until": event.code_until, "refused_since": None, "removed_at": None}
         if is_removed or row.get("state") == TenantState.REVOKED:
             values |= {"state": TenantState.UNEXCHANGED, "reason": ""}
     return values

@@ -281,7 +281,8 @@ tenant = sa.Table(
     # When the duties of the platform have something to do for it: to exchange its code, to ask WeChat about it, to
     # report its withdrawal. While a process does it, the end of the lease.
     sa.Column("duty_at", Moment),
-    sa.Column("doubted_at", Moment),  # the first 61003 in a row
+    sa.Column("refused_since", Moment),  # the first 61003 or 61023 in a row
+    sa.Column("code_lost_at", Moment),  # when its code expired or was refused, before an exchange
     sa.Column("missed_lists", sa.Integer),  # complete lists of the platform in a row that lacked it
     sa.Column("requested_by", sa.Text),  # the person in Slack who asked for the link
     sa.Index("tenant_changed", "origin", "changed_at"),

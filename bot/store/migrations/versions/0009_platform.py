@@ -49,7 +49,8 @@ def upgrade() -> None:
         ("event_kinds", sa.Text()),
         ("code_until", moment),
         ("duty_at", moment),
-        ("doubted_at", moment),
+        ("refused_since", moment),
+        ("code_lost_at", moment),
         ("missed_lists", sa.Integer()),
         ("requested_by", sa.Text()),
     ):
