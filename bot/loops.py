@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from bot.fleet import Fleet
@@ -169,15 +170,15 @@ class AlertLoops:
         """
         turns, results, failures = iter(accounts), list[T](), list[Exception]()
 
-        async def take_turns() -> None:
-            for services in turns:
+        async def take_turns(first: Services) -> None:
+            for services in chain([first], turns):
                 with services.in_log():
                     try:
                         results.append(await step(services))
                     except Exception as exc:
                         failures.append(exc)
 
-        await asyncio.gather(*(take_turns() for _ in range(SLOTS)))
+        await asyncio.gather(*map(take_turns, [*islice(turns, SLOTS)]))
         if failures:
             raise failures[0]
         return results
