@@ -9,23 +9,21 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bot.answering import make_answering
 from bot.fleet import Fleet
 from bot.health_log import HealthLog
-from bot.interaction_wiring import make_interactions, with_administration
 from bot.loops import AlertLoops
 from bot.readiness import about_platform, problems_of_several, readiness
 from bot.runtime.generations import Generation
 from bot.runtime.logs import LogEvent
 from bot.runtime.open_requests import OpenRequests
-from bot.runtime.recently_used import RecentlyUsed
 from bot.runtime.tasks import PeriodicTask, with_timeout
 from bot.settings.values import Settings
-from bot.slack.listeners import Interactions, register
+from bot.slack.listeners import register
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.start_log import log_start
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
-from bot.tenant_router import TenantRouter
 from bot.tenants.loading import DefinedAccounts
 from bot.tenants.reloading import CHECK_SECONDS
 from bot.web.front import Front, Handlers
@@ -99,26 +97,13 @@ class Process:
         self._socket: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._requests = OpenRequests()
-        self._answers: Interactions
-        if fleet.first.label is None or not fleet.tenants:
-            only = make_interactions(fleet.first, fleet.shared.views, self._wake, limits.notice_after)
-            self._answers, self._interactions = only.handler, RecentlyUsed(lambda _: only, most=1)
-        else:
-            router = TenantRouter(fleet, self._wake, limits.notice_after)
-            self._answers, self._interactions = router, router.interactions
-        if not fleet.tenants:
-            from bot.interactions.no_accounts import NoAccounts
-
-            self._answers = NoAccounts(fleet.shared.readers, fleet.first.context)
+        self._answers, self._by_account = make_answering(fleet, defined, self._wake, limits.notice_after)
         self._of_platform: PeriodicTask | None = None
         if fleet.shared.store and fleet.shared.platform:
             # Imported here: most installations have no platform.
             from bot.platform_wiring import platform_task
 
             self._of_platform = platform_task(fleet, fleet.shared.platform, fleet.shared.store)
-        if defined and (store := fleet.shared.store):
-            tenants = [*fleet.tenants.values()]
-            self._answers = with_administration(self._answers, fleet.shared, tenants, defined, store)
 
     def watch_accounts(self, check: Callable[[Store, str], Coroutine[Any, Any, None]]) -> None:
         """Check every few seconds, once the loops start, whether commands have changed accounts.
@@ -266,7 +251,7 @@ class Process:
 
         health = PeriodicTask("health", check_health, fleet.pace, waiting_for=waiting_for)
         store = fleet.shared.store
-        alerts = AlertLoops(fleet, store, self._interactions, health).tasks() if store else []
+        alerts = AlertLoops(fleet, store, self._by_account, health).tasks() if store else []
         self._loops += [*alerts, *filter(None, [self._of_platform]), health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 

@@ -40,7 +40,7 @@ MOST_HANDLERS = 200  # accounts whose handlers are kept, with the boards and mod
 
 
 class TenantRouter:
-    """Answers everything that people do in Slack, in an installation whose Official Accounts are in a file."""
+    """Answers everything that people do in Slack, unless the account of the environment is the only one."""
 
     def __init__(self, fleet: Fleet, wake: Callable[[], None], notice_after: float) -> None:
         """Keep what the handlers of an account are made from. For the arguments see `make_interactions`."""
