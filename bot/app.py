@@ -13,12 +13,10 @@ from bot.answering import make_answering
 from bot.fleet import Fleet
 from bot.health_log import HealthLog
 from bot.loops import AlertLoops
-from bot.readiness import about_platform, problems_of_several, readiness
 from bot.runtime.generations import Generation
 from bot.runtime.logs import LogEvent
 from bot.runtime.open_requests import OpenRequests
 from bot.runtime.tasks import PeriodicTask, with_timeout
-from bot.settings.values import Settings
 from bot.slack.listeners import register
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.start_log import log_start
@@ -26,13 +24,12 @@ from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenants.loading import DefinedAccounts
 from bot.tenants.reloading import CHECK_SECONDS
-from bot.web.front import Front, Handlers
+from bot.web.front import Front
 from bot.web.guard import Dispatch
-from bot.web.server import Readiness
+from bot.web_handlers import listen, make_handlers
 
 if TYPE_CHECKING:
     from bot.slack.bolt_app import BoltApp
-    from bot.web.platform_endpoint import OpenPush, PlatformHandlers
 
 log = logging.getLogger(__name__)
 
@@ -42,29 +39,6 @@ REQUEST_SECONDS = 3  # Slack waits no longer for an acknowledgement
 DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 OPENING_SECONDS = 3  # for a database that has not been opened yet
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
-
-
-async def listen(front: Front, settings: Settings) -> None:
-    """Accept requests, if this server does not yet. Those that need the accounts wait for them.
-
-    Raises:
-        CannotListenError: the address is in use, or not one of this machine.
-    """
-    await front.listen(
-        settings.host,
-        settings.port,
-        signing_secret=settings.slack_signing_secret,
-        takes_commands=not settings.slack_app_token,
-        has_metrics=settings.alerts,
-        open_push=_open_push(settings) if settings.has_platform else None,
-    )
-
-
-def _open_push(settings: Settings) -> OpenPush:
-    from wechat_kf.envelope import open_push
-
-    keys = settings.platform_aes_keys
-    return partial(open_push, token=settings.platform_token, keys=keys, appid=settings.platform_appid)
 
 
 class Process:
@@ -191,7 +165,7 @@ class Process:
 
         await listen(self._front, self._fleet.shared.settings)
         to_bolt = partial(self._dispatch, partial(dispatch, self._bolt()))
-        self._front.attach(Handlers(self._ready, to_bolt, self._metrics, self._platform_handlers()))
+        self._front.attach(make_handlers(self._fleet, to_bolt, self._of_platform))
 
     async def _dispatch(self, to_bolt: Dispatch, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
         """Acknowledge a request, and count it as in progress meanwhile.
@@ -200,30 +174,6 @@ class Process:
         """
         with self._requests.counted():
             return await to_bolt(text, headers)
-
-    def _platform_handlers(self) -> PlatformHandlers | None:
-        shared = self._fleet.shared
-        if shared.platform is None or self._of_platform is None:
-            return None
-        from bot.platform_wiring import platform_handlers
-
-        return platform_handlers(shared, shared.platform, self._of_platform)
-
-    async def _metrics(self) -> bytes:
-        return self._fleet.shared.metrics.render(await self._fleet.figures())
-
-    async def _ready(self) -> Readiness:
-        store = self._fleet.shared.store
-        checked = await self._fleet.check()
-        first = self._fleet.first.tenant
-        found = readiness([problem for tenant, problems in checked if tenant is first for problem in problems])
-        if self._fleet.is_several:
-            found = found._replace(problems=problems_of_several(checked))
-        if platform := self._fleet.platform:
-            line = about_platform(platform, self._fleet.shared.clock())
-            found = found._replace(problems=(*found.problems, line))
-        opened = store is None or store.migrated
-        return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
     def _bolt(self) -> BoltApp:
         # Imported here: a process that receives no commands needs no Bolt, which takes 2.6 MB.

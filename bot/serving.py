@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bot.app import Process, listen
+from bot.app import Process
 from bot.fleet import build_fleet
 from bot.ports import Clock, utc_now
 from bot.runtime.generations import Generation, Generations, Work
@@ -19,6 +19,7 @@ from bot.tenants.tenant import Tenant
 from bot.web.front import Front
 from bot.web.rejections import Rejections
 from bot.web.server import CannotListenError
+from bot.web_handlers import listen
 
 log = logging.getLogger(__name__)
 
