@@ -20,6 +20,7 @@ from bot.runtime.logs import LogEvent, fault_words
 from bot.store import episodes, operation_rows, poll_state, published
 from bot.store.database import Store, Tx
 from bot.store.operation_rows import InterfaceRefusal
+from bot.store.sanitizing import sanitize_account
 from wechat_kf import KfAccount
 
 log = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ class OperationRecords:
     async def _observe(self, tx: Tx, operation: Operation, listed: KfAccount | None) -> None:
         """Apply the read that shows the change. It counts as enough polls, but a deletion as one of them."""
         policy = self.recorder.policy
-        rows = [episodes.sanitize_account(listed)] if listed else []
+        rows = [sanitize_account(listed)] if listed else []
         key = rows[0].key if rows else operation.account_key
         known: list[Episode] = [one for one in await episodes.latest(tx, [key]) if one.account_key == key]
         known += await episodes.previous(tx, unmatched_invitations(known, rows, policy))

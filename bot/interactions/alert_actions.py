@@ -19,6 +19,7 @@ from bot.runtime.logs import LogEvent, fault_words
 from bot.store import episodes, outbox, poll_state, published
 from bot.store.database import Store, Tx
 from bot.store.isolation import isolated
+from bot.store.sanitizing import sanitize_text
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,8 @@ class AlertActions:
         return ActionResult(changed, tuple(found), shown)
 
     def _user_action(self, action: AlertAction, click: BlockAction, now: datetime) -> UserAction:
-        user_id = episodes.sanitize_text(click.user_id)
-        name = episodes.sanitize_text(click.user_name)[:LONGEST_NAME] or user_id
+        user_id = sanitize_text(click.user_id)
+        name = sanitize_text(click.user_name)[:LONGEST_NAME] or user_id
         until = action.snooze.until(now, self._zone) if action.snooze else None
         return UserAction(user_id, name, now, until, batch=action.id if action.batch else "")
 

@@ -11,6 +11,7 @@ from bot.operations.operation import Availability, OperationKind, OperationPolic
 from bot.ports import Origin
 from bot.store import episodes, operation_rows
 from bot.store.database import Store
+from bot.store.sanitizing import sanitize_text
 from bot.store.store_errors import StoreError
 
 Permits = Callable[[str, Origin], Awaitable[bool | None]]
@@ -70,4 +71,4 @@ class OperationGate:
         if self.store is None or not episode_id:
             return None
         async with self.store.begin() as tx:
-            return (await episodes.get_many(tx, [episodes.sanitize_text(episode_id)])).get(episode_id)
+            return (await episodes.get_many(tx, [sanitize_text(episode_id)])).get(episode_id)

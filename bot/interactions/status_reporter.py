@@ -31,6 +31,7 @@ from bot.status import OperationsStatus, Snoozed, Status
 from bot.store import claims, episodes, processes, stats
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
+from bot.store.sanitizing import sanitize_account
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
 from bot.tenant_states import TenantState
 from wechat_kf import KfAccount
@@ -195,9 +196,7 @@ class StatusReporter:
         if self.store is None:
             return None
         try:
-            found = await with_timeout(
-                self._newest(self.store, episodes.sanitize_account(account).key), STORE_SECONDS
-            )
+            found = await with_timeout(self._newest(self.store, sanitize_account(account).key), STORE_SECONDS)
         except (*StoreError, TimeoutError):
             return None
         over = found is None or found.state in (EpisodeState.CANCELLED, EpisodeState.REMOVED, EpisodeState.REPLACED)

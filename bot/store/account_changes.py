@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from bot.operations.operation import OperationState
 from bot.store.database import Tx
-from bot.store.episodes import sanitize_text
+from bot.store.sanitizing import sanitize_text
 from bot.store.tables import operation
 
 

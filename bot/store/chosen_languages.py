@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from bot.language import Language
 from bot.store.database import Tx
-from bot.store.episodes import sanitize_text
+from bot.store.sanitizing import sanitize_text
 from bot.store.tables import reader
 
 

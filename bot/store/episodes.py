@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,52 +20,20 @@ from bot.alerting.episode import (
     Operated,
     OperationStage,
     UserAction,
-    replace_if_changed,
     with_successor,
 )
 from bot.operations.account_history import PastEpisode
 from bot.outbox.messages import MessageKind, MessageStatus, Parent
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
+from bot.store.sanitizing import sanitize_key, sanitize_text
 from bot.store.tables import Moment, emitted_event, episode, message, poll_state
-from wechat_kf import KfAccount
 
 INVITATION = "invitation"
-LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _one = episode.alias("one")
 _OPEN = tuple(state for state in EpisodeState if not state.closed)
 _CONVERTED = ("events", "state", "acked", "snoozed", "operated", "replaced_at")
 _COPIED = tuple(name for name in Episode.__slots__ if name not in _CONVERTED)
-
-
-def sanitize_account(account: KfAccount) -> KfAccount:
-    """Remove what no database accepts, and JSON allows: NUL and lone surrogates. Shorten what is indexed."""
-    invitation = account.invitation
-    if invitation:
-        invitation = replace_if_changed(
-            invitation, invite_wx=_key(invitation.invite_wx), status=sanitize_text(invitation.status)
-        )
-    return replace_if_changed(
-        account,
-        kf_account=_key(account.kf_account),
-        kf_nick=sanitize_text(account.kf_nick),
-        kf_id=_key(account.kf_id),
-        kf_openid=_key(account.kf_openid or "") or None,
-        invitation=invitation,
-    )
-
-
-def _key(text: str) -> str:
-    """Sanitize and shorten an indexed text. PostgreSQL refuses long ones, which would stop the watcher."""
-    text = sanitize_text(text)
-    return text if len(text) <= LONGEST_KEY else text[:LONGEST_KEY] + hashlib.sha256(text.encode()).hexdigest()
-
-
-def sanitize_text(text: str) -> str:
-    """Remove NUL and replace lone surrogates."""
-    if text.isprintable():
-        return text  # the common case: neither of the two is printable
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 async def latest(tx: Tx, keys: Iterable[str]) -> list[Episode]:
@@ -168,7 +135,7 @@ async def owned(tx: Tx) -> list[Episode]:
 async def of_account(tx: Tx, account_key: str, limit: int) -> list[PastEpisode]:
     """Return the invitations of an account, newest first, at most `limit`."""
     ids = (
-        _select_ids(_one.c.account_key == _key(account_key))
+        _select_ids(_one.c.account_key == sanitize_key(account_key))
         .order_by(_one.c.first_seen.desc(), _one.c.id)
         .limit(limit)
     )

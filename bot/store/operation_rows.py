@@ -21,7 +21,7 @@ from bot.operations.operation import (
     Wanted,
 )
 from bot.store.database import Tx, UnreadableRow
-from bot.store.episodes import sanitize_text
+from bot.store.sanitizing import sanitize_text
 from bot.store.tables import Moment, operation, poll_state
 
 _IN_PROGRESS = operation.c.state.in_((OperationState.OPEN, OperationState.UNSURE))

@@ -21,6 +21,7 @@ from bot.store import episodes, incident_rows, poll_state, published
 from bot.store.database import Tx
 from bot.store.isolation import isolated
 from bot.store.poll_state import FailingRow, PollState
+from bot.store.sanitizing import sanitize_account, sanitize_text
 from bot.text import masked
 from bot.watcher.incident_reporting import queue_notice, queue_shared_notice
 from bot.watcher.recovery import recover_history
@@ -265,9 +266,9 @@ def sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, 
     storable, failures = [], dict[str, Exception]()
     for account in accounts:
         try:
-            storable.append(episodes.sanitize_account(account))
+            storable.append(sanitize_account(account))
         except Exception as exc:
-            failures[episodes.sanitize_text(account.key)] = exc
+            failures[sanitize_text(account.key)] = exc
     return storable, failures
 
 
