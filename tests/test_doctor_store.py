@@ -20,10 +20,11 @@ from bot.doctor import operations
 from bot.doctor import store as examination
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
-from bot.store import operation_rows
+from bot.store import interface_refusals
 from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect, read_only_stores
+from bot.store.interface_refusals import InterfaceRefusal
 from bot.store.store_errors import DevelopmentSchemaError
 from bot.tenants.tenant import of_environment
 from tests.conftest import APPID, at_now
@@ -244,7 +245,7 @@ async def refuse(url: str, age: timedelta) -> None:
     store = Store.from_url(url, APPID)
     await store.open()
     async with store.begin() as tx:
-        await operation_rows.note_refusal(tx, operation_rows.InterfaceRefusal("invite/add/delete", tx.now - age))
+        await interface_refusals.note(tx, InterfaceRefusal("invite/add/delete", tx.now - age))
     await store.close()
 
 

@@ -19,7 +19,7 @@ from bot.operations.operation import (
     Wanted,
 )
 from bot.outbox.messages import MessageKind
-from bot.store import operation_rows
+from bot.store import interface_refusals, operation_rows
 from bot.store.database import Store
 from bot.store.tables import message, operation
 from tests.conftest import VirtualClock
@@ -266,7 +266,7 @@ async def test_list_that_wechat_refuses_before_the_write_ends_the_operation_with
     assert done.outcome.rid
     assert bool(done.outcome.address) is (errcode == 40164)
     async with operators.store.begin() as tx:
-        assert await operation_rows.refusal(tx) is None  # the write was not refused
+        assert await interface_refusals.current(tx) is None  # the write was not refused
 
 
 async def test_unsure_operation_ends_unconfirmed_when_the_list_cannot_be_read_for_ten_minutes(after_rejection):
@@ -285,15 +285,15 @@ async def test_refused_right_is_stored_until_an_operation_succeeds(after_rejecti
     world.wechat.inject(Fault(FaultMode.ERRCODE, errcode=48001, path=writes.INVITE))
     await world.performs(OperationKind.INVITE)
     async with world.store.begin() as tx:
-        refused = await operation_rows.refusal(tx)
+        refused = await interface_refusals.current(tx)
     assert refused is not None
     assert refused.family == "invite/add/delete"
     await world.performs(OperationKind.RENAME)
     async with world.store.begin() as tx:
-        assert await operation_rows.refusal(tx) == refused  # WeChat grants renaming separately
+        assert await interface_refusals.current(tx) == refused  # WeChat grants renaming separately
     await world.performs(OperationKind.INVITE)
     async with world.store.begin() as tx:
-        assert await operation_rows.refusal(tx) is None
+        assert await interface_refusals.current(tx) is None
 
 
 STEPS = [(step, when) for step in ("sent", "request", "progressed", "completed") for when in ("before", "after")]

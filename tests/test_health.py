@@ -29,9 +29,9 @@ from bot.readiness import readiness
 from bot.runtime.metrics import Metrics
 from bot.settings.values import Settings
 from bot.status import OperationsStatus
-from bot.store import operation_rows, processes
+from bot.store import interface_refusals, processes
 from bot.store.database import Store
-from bot.store.operation_rows import InterfaceRefusal
+from bot.store.interface_refusals import InterfaceRefusal
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import DevelopmentSchemaError
 from bot.web.server import make_web_app
@@ -550,7 +550,7 @@ async def test_changes_from_slack_are_on_until_wechat_refuses_them_for_a_day(sto
     assert await changes("U0LIN", store=None) == OperationsStatus(Availability.NO_STORE, ("U0LIN",))
     assert await changes("U0LIN", "S0LEADS") == OperationsStatus(Availability.ON, ("U0LIN", "S0LEADS"))
     async with store.begin() as tx:
-        await operation_rows.note_refusal(tx, InterfaceRefusal("rename", NOW))
+        await interface_refusals.note(tx, InterfaceRefusal("rename", NOW))
     assert await changes("U0LIN") == OperationsStatus(Availability.NO_RIGHT, ("U0LIN",), NOW, "rename")
     assert await changes() == OperationsStatus(Availability.OFF)
     clock.now = NOW + timedelta(days=1)

@@ -23,7 +23,7 @@ from bot.operations.operation import OperationKind
 from bot.outbox.messages import URGENT, MessageKind, OutboxRow
 from bot.ports import Message
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, incident_rows, operation_rows, outbox, tenants
+from bot.store import episodes, incident_rows, interface_refusals, outbox, tenants
 from bot.store.database import Tx
 from bot.store.isolation import is_row_fault
 from bot.store.published import CHANNEL_KINDS
@@ -145,7 +145,7 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
     wanted, of_any = [one for row in found for one in row.episode_ids], bool(several)
     by_id = await episodes.get_many(tx, wanted, of_any=of_any)
     followed = await episodes.followed_by(tx, by_id, of_any=of_any)
-    may_invite = not (by_id and await operation_rows.refusal(tx, OperationKind.INVITE))
+    may_invite = not (by_id and await interface_refusals.current(tx, OperationKind.INVITE))
 
     def shown(row: OutboxRow) -> Mapping[str, Episode]:
         # A new invitation has an alert of its own, so only a message in the channel follows it: a first post that

@@ -12,10 +12,10 @@ from bot.doctor.running import StoreOf
 from bot.doctor.shared_findings import grouped
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
-from bot.store import operation_rows
+from bot.store import interface_refusals
 from bot.store.database import Store
 from bot.store.inspection import is_absent
-from bot.store.operation_rows import InterfaceRefusal
+from bot.store.interface_refusals import InterfaceRefusal
 from bot.store.store_errors import StoreError
 from bot.tenants.tenant import Tenant
 
@@ -49,7 +49,7 @@ async def examine(store_of: StoreOf, settings: Settings, tenants: Sequence[Tenan
 async def _granted(store: Store, tenants: Sequence[Tenant]) -> Report:
     try:
         async with store.begin() as tx:
-            refusals, now = await operation_rows.refusals(tx), tx.now
+            refusals, now = await interface_refusals.of_all(tx), tx.now
     except StoreError:  # it has no table yet, or cannot be read
         return Report((well(CHECK, "on"),))
     found = [(tenant, [_finding(refusals.get(tenant.appid), now)]) for tenant in tenants]

@@ -17,9 +17,9 @@ from bot.outbox.messages import MessageKind
 from bot.outbox.planner import state_reply
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, operation_rows, poll_state, published
+from bot.store import episodes, interface_refusals, operation_rows, poll_state, published
 from bot.store.database import Store, Tx
-from bot.store.operation_rows import InterfaceRefusal
+from bot.store.interface_refusals import InterfaceRefusal
 from bot.store.sanitizing import sanitize_account
 from wechat_kf import KfAccount
 
@@ -106,7 +106,7 @@ class OperationRecords:
                 await self.recorder.enqueue(tx, [message], [], tx.now)
             await published.edit_now(tx, episodes.parents_of([after.episode_id]), tx.now)
             if after.sent_at:
-                await operation_rows.clear_refusal(tx, after.kind.family)
+                await interface_refusals.clear(tx, after.kind.family)
             # A deletion needs a second poll that agrees; a change that is not listed yet, one that shows it.
             await poll_state.poll_now(tx, tx.now, always=True)
         return after
@@ -128,7 +128,7 @@ class OperationRecords:
             if unconfirmed:
                 await self._report(tx, after)
             if after.sent_at and after.outcome.errcode in NO_RIGHT_CODES:  # of the write, not of the list before it
-                await operation_rows.note_refusal(tx, InterfaceRefusal(after.kind.family, tx.now))
+                await interface_refusals.note(tx, InterfaceRefusal(after.kind.family, tx.now))
             if after.outcome.errcode == QUOTA_SPENT:  # the list may have a quota of its own: its poll decides
                 await poll_state.poll_now(tx, tx.now, always=True)
         return after

@@ -13,7 +13,7 @@ from bot.health.facts import HealthFacts, PlatformFacts, Receivers, SlackTrouble
 from bot.store import (
     circuit_breaker_row,
     episodes,
-    operation_rows,
+    interface_refusals,
     poll_state,
     processes,
     slack_state,
@@ -21,7 +21,7 @@ from bot.store import (
     tenants,
 )
 from bot.store.database import Store, Tx
-from bot.store.operation_rows import InterfaceRefusal
+from bot.store.interface_refusals import InterfaceRefusal
 from bot.store.poll_state import PollState
 from bot.store.processes import ProcessInfo
 from bot.store.stats import OverdueStats, QueueStats
@@ -62,7 +62,7 @@ async def read_store(
             processes=await processes.running(tx, tx.now),
             process_skew=await processes.skew(tx),
             snoozed=await episodes.snoozed(tx),
-            refusal=await operation_rows.refusal(tx),
+            refusal=await interface_refusals.current(tx),
             slack=await slack_state.load(tx),
             breaker=await circuit_breaker_row.load(tx) if is_one_of_several else None,
             platform=await _platform(tx, platform_appid) if platform_appid else None,

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.alerting.episode import Episode
 from bot.operations.operation import Availability, OperationKind, OperationPolicy
 from bot.ports import Origin
-from bot.store import episodes, operation_rows
+from bot.store import episodes, interface_refusals
 from bot.store.database import Store
 from bot.store.sanitizing import sanitize_text
 from bot.store.store_errors import StoreError
@@ -59,7 +59,7 @@ class OperationGate:
         if self.store is None:
             return None
         async with self.store.begin() as tx:
-            refusal = await operation_rows.refusal(tx, kind)
+            refusal = await interface_refusals.current(tx, kind)
         return refusal.at if refusal else None
 
     async def episode(self, episode_id: str) -> Episode | None:

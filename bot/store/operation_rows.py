@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from bot.operations.operation import (
-    REFUSAL_STAYS,
     AccountFacts,
     EndReason,
     Operation,
@@ -22,7 +21,7 @@ from bot.operations.operation import (
 )
 from bot.store.database import Tx, UnreadableRow
 from bot.store.sanitizing import sanitize_text
-from bot.store.tables import Moment, operation, poll_state
+from bot.store.tables import Moment, operation
 
 _IN_PROGRESS = operation.c.state.in_((OperationState.OPEN, OperationState.UNSURE))
 # One that did not happen keeps a lease until a modal shows it or a message reports it.
@@ -38,10 +37,6 @@ _DUE = (
     .where(sa.or_(_LEASE_UNTIL.is_(None), sa.bindparam("now", type_=Moment()) >= _LEASE_UNTIL))
     .order_by(_LEASE_UNTIL)
 )
-_REFUSALS = sa.select(
-    poll_state.c.appid, poll_state.c.operation_refused_at, poll_state.c.operation_refused_family
-).where(poll_state.c.operation_refused_at > sa.bindparam("since", type_=Moment()))
-_REFUSALS_OF = _REFUSALS.where(poll_state.c.appid == sa.bindparam("appid"))
 
 
 class Inserted(NamedTuple):
@@ -50,13 +45,6 @@ class Inserted(NamedTuple):
     is_new: bool
     same_submission: Operation | None = None
     in_progress: Operation | None = None  # another operation of the same account
-
-
-class InterfaceRefusal(NamedTuple):
-    """WeChat's refusal, with errcode 48001, of a family of interfaces."""
-
-    family: str
-    at: datetime
 
 
 async def insert(tx: Tx, new: Operation) -> Inserted:
@@ -181,37 +169,6 @@ async def count(tx: Tx, account_key: str | None = None) -> int:
         sa.select(sa.func.count()).select_from(operation).where(operation.c.appid == tx.appid, *of_account)
     )
     return int(found.scalar_one())
-
-
-async def note_refusal(tx: Tx, refusal: InterfaceRefusal) -> None:
-    """Store that WeChat does not grant a family of interfaces."""
-    values = {"operation_refused_at": refusal.at, "operation_refused_family": refusal.family}
-    await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(**values))
-
-
-async def clear_refusal(tx: Tx, family: str) -> None:
-    """Store that WeChat grants a family of interfaces."""
-    refused = sa.and_(poll_state.c.appid == tx.appid, poll_state.c.operation_refused_family == family)
-    values = {"operation_refused_at": None, "operation_refused_family": None}
-    await tx.run(sa.update(poll_state).where(refused).values(**values))
-
-
-async def refusal(tx: Tx, kind: OperationKind | None = None) -> InterfaceRefusal | None:
-    """Return WeChat's refusal of any operation, or of the family of `kind`, while it counts; None without one."""
-    found = (await _refusals(tx, _REFUSALS_OF, appid=tx.appid)).get(tx.appid)
-    return found if found and (kind is None or kind.family == found.family) else None
-
-
-async def refusals(tx: Tx) -> Mapping[str, InterfaceRefusal]:
-    """Return WeChat's refusals of operations that count, by AppID, of all accounts."""
-    return await _refusals(tx, _REFUSALS)
-
-
-async def _refusals(tx: Tx, statement: sa.Select[Any], **parameters: str) -> dict[str, InterfaceRefusal]:
-    rows = await tx.run(statement, {"since": tx.now - REFUSAL_STAYS, **parameters})
-    return {
-        row.appid: InterfaceRefusal(row.operation_refused_family or "", row.operation_refused_at) for row in rows
-    }
 
 
 async def _one(tx: Tx, *where: sa.ColumnElement[bool]) -> Operation | None:
