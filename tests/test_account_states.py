@@ -14,11 +14,12 @@ from bot.accounts_cli import listing
 from bot.actions import HomeList
 from bot.blocks.account_states import state_words
 from bot.blocks.answers.fleet_accounts import accounts_page
+from bot.blocks.answers.read_failure import read_failure
 from bot.blocks.answers.status_answer import status_answer
 from bot.blocks.channel.incident_notices import explain_old_states
 from bot.blocks.home.board import unavailable
 from bot.blocks.home.home_view import HomeUser
-from bot.blocks.problems import explain_error, read_failure
+from bot.blocks.problems import explain_error
 from bot.doctor.account_checks import representatives
 from bot.fleet_overview import TenantFigures, TenantName, TenantOverview
 from bot.health.facts import HealthFacts, ProblemKind

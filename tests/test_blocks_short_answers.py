@@ -10,6 +10,7 @@ import pytest
 from bot.alerting.episode import AlertPolicy
 from bot.blocks import builders
 from bot.blocks.answers import replies
+from bot.blocks.answers.guide import guide
 from bot.demo import blockkit
 from tests.samples import (
     CONTEXT,
@@ -25,13 +26,13 @@ from tests.samples import (
 
 
 def test_help():
-    drawn, message = sample("help"), replies.guide(CONTEXT)
+    drawn, message = sample("help"), guide(CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
 def test_help_has_five_more_lines_where_accounts_can_be_changed():
-    plain, message = replies.guide(CONTEXT), replies.guide(CONTEXT, operations=True)
+    plain, message = guide(CONTEXT), guide(CONTEXT, operations=True)
     added = [block for block in message.blocks if block not in plain.blocks]
     assert added == [message.blocks[2]]
     assert shown(message)[2].splitlines() == [
@@ -46,13 +47,13 @@ def test_help_has_five_more_lines_where_accounts_can_be_changed():
 
 
 def test_help_names_the_largest_lead():
-    message = replies.guide(replace(CONTEXT, policy=AlertPolicy(leads=(timedelta(minutes=30), timedelta(days=3)))))
+    message = guide(replace(CONTEXT, policy=AlertPolicy(leads=(timedelta(minutes=30), timedelta(days=3)))))
     assert "waiting, less than 3 days left" in shown(message)[2]
     assert "waiting with less than 3 days left" in message.text
 
 
 def test_command_that_needs_a_text_explains_itself_alone():
-    message = replies.guide(CONTEXT, "find")
+    message = guide(CONTEXT, "find")
     assert shown(message) == [
         (
             "*/kf find* searches names, accounts, seat numbers and WeChat IDs, and any part of them.\n"
@@ -61,7 +62,7 @@ def test_command_that_needs_a_text_explains_itself_alone():
         "Help",
     ]
     for topic, example in (("show", "chen@harbour_tea"), ("rename", "chen 夜班一号"), ("delete", "dee")):
-        text = replies.guide(CONTEXT, topic).text
+        text = guide(CONTEXT, topic).text
         assert text.startswith(f"/kf {topic} ")
         assert text.endswith(f"For example: /kf {topic} {example}")
 
@@ -82,8 +83,8 @@ def test_corrected_command_is_shown_above_its_answer():
         FAILED,
         NOT_CHECKED,
         DATABASE_AWAY,
-        replies.guide(CONTEXT, "show"),
-        replies.guide(CONTEXT, operations=True),
+        guide(CONTEXT, "show"),
+        guide(CONTEXT, operations=True),
         replies.corrected("find & <!here>", OUT_OF_DATE, CONTEXT),
     ],
 )

@@ -19,14 +19,16 @@ from bot.blocks.answers import administration_replies, operation_refusals, repli
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.diagnosis import explain
 from bot.blocks.answers.fleet_accounts import accounts_page
+from bot.blocks.answers.guide import guide
 from bot.blocks.answers.history_answer import WHY_BY_CODE, history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
+from bot.blocks.answers.read_failure import read_failure
 from bot.blocks.answers.status_answer import status_answer
 from bot.blocks.answers.timeline import timeline
 from bot.blocks.channel.notifications import render
 from bot.blocks.context import RenderContext
-from bot.blocks.problems import explain_error, read_failure
+from bot.blocks.problems import explain_error
 from bot.blocks.times import date
 from bot.demo import blockkit
 from bot.fleet_overview import TenantName, TenantOverview
@@ -206,11 +208,11 @@ def answers(context: RenderContext) -> Iterator[Message]:
         failed = explain_error(NotPolledError(state), context)
         yield read_failure(failed, NOW, context, retry="v1:overview", last_good=None)
     refusals = (replies.admission_not_checked, replies.not_a_member, replies.membership_not_checked)
-    for answer in (*simple, *refusals, replies.guide):
+    for answer in (*simple, *refusals, guide):
         yield answer(context)
     for topic in ("find", "show", "rename", "delete"):
-        yield replies.guide(context, topic)
-    yield replies.guide(context, operations=True)
+        yield guide(context, topic)
+    yield guide(context, operations=True)
     yield replies.corrected("rejected", replies.out_of_date(context), context)
     yield replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(9))], context)
     for kind, acted in product(ActionKind, ({"acked": MEI}, {"snoozed": SNOOZED}, {})):

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.accounts import Snapshot
-from bot.blocks.problems import explain_error, read_failure
+from bot.blocks.answers.read_failure import read_failure
+from bot.blocks.problems import explain_error
 from bot.blocks.slack_refusals import slack_refusal
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS

@@ -1,19 +1,13 @@
-"""Explanations of failed reads of WeChat and of a wrong clock, and the answer to a command when a read failed."""
+"""Explanations of failed reads of WeChat and of a wrong clock, in the reader's language."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from bot import actions
-from bot.accounts import Snapshot
-from bot.blocks import builders
 from bot.blocks.account_states import state_words
 from bot.blocks.context import RenderContext
-from bot.blocks.times import near
 from bot.hosting import FIXED_ADDRESS
-from bot.ports import Message
 from bot.tenant_states import NotPolledError, TenantState
 from bot.text import ACCOUNT, ERRMSG, clean, mrkdwn
 from wechat_kf import APIError, KfError, TransportError
@@ -304,31 +298,3 @@ def _explain_other(errcode: int, errmsg: str, context: RenderContext) -> Explana
     if known.next is Next.WAIT:
         title, past = context.say("WeChat asks to wait"), context.say("WeChat asked to wait")
     return Explanation(title, why, step, place=known.place, past=past)
-
-
-def read_failure(
-    explanation: Explanation, now: datetime, context: RenderContext, *, retry: str, last_good: Snapshot | None
-) -> Message:
-    """Render the answer to a command whose read failed; it never says that there are no accounts.
-
-    It has no header, which is for alarms. `retry` is the button value of the request.
-    """
-    again = builders.button(context.say("Try again"), actions.RETRY, retry)
-    blocks = [
-        builders.section(f"{builders.TROUBLE} *{explanation.title}*\n{explanation.why}"),
-        builders.section(explanation.shown(context)),
-        *([builders.context(_last_read(last_good, now, context))] if last_good else []),
-        builders.actions(again, *([builders.link(explanation.place, context)] if explanation.place else [])),
-        *([builders.context(" · ".join(explanation.facts))] if explanation.facts else []),
-    ]
-    return Message(explanation.plain_text(context), blocks)
-
-
-def _last_read(snapshot: Snapshot, now: datetime, context: RenderContext) -> str:
-    when, due = near(snapshot.at, now, context), len(snapshot.due)
-    if not due:
-        return context.say("Last good read {when}: nothing needed attention.", when=when)
-    accounts = context.count("{number} account", "{number} accounts", len(snapshot.rows))
-    return context.say(
-        "Last good read {when}: {due} of {accounts} needed attention.", when=when, due=due, accounts=accounts
-    )

@@ -14,13 +14,15 @@ from bot.accounts import AccountRow, Snapshot, find_accounts, pick_account
 from bot.alerting.episode import Episode
 from bot.blocks.answers import replies
 from bot.blocks.answers.account_details import account_details, last_known_details
+from bot.blocks.answers.guide import guide
 from bot.blocks.answers.history_answer import history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
+from bot.blocks.answers.read_failure import read_failure
 from bot.blocks.answers.status_answer import status_answer
 from bot.blocks.answers.timeline import timeline
 from bot.blocks.context import RenderContext
-from bot.blocks.problems import Explanation, explain_error, read_failure
+from bot.blocks.problems import Explanation, explain_error
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.rerun import suggestion_of
 from bot.operations.account_history import AccountHistoryPage
@@ -158,7 +160,7 @@ class CommandHandler:
         match request:
             case Help(topic):
                 context = await reader()
-                return replies.guide(context, topic, operations=context.history)
+                return guide(context, topic, operations=context.history)
             case History("", page):
                 found, context = await self._history_page((), page), await reader()
                 return history(found, context) if found else replies.database_away(context)

@@ -16,6 +16,7 @@ from bot.blocks.answers.fleet_invitations import all_page
 from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
 from bot.blocks.answers.fleet_rows import title_of
 from bot.blocks.answers.fleet_status import fleet_status
+from bot.blocks.answers.guide import guide
 from bot.blocks.answers.platform_facts import platform_parts
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName, TenantOverview, nearest_tenants
@@ -112,7 +113,7 @@ class FleetAnswers:
         """Explain one command, or all of them, and how to name an account."""
         operations = bool(await self._may_operate(user_id))
         handle = tenants[0].slug if tenants else ""
-        return replies.guide(await self._reader(user_id), topic, operations=operations, handle=handle)
+        return guide(await self._reader(user_id), topic, operations=operations, handle=handle)
 
     async def status(self, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Return which of the accounts have a problem, and the problems of all, which another may report."""

@@ -8,7 +8,8 @@ from bot import actions
 from bot.blocks import builders, mentions
 from bot.blocks.account_states import state_words
 from bot.blocks.answers.fleet_rows import title_of
-from bot.blocks.answers.replies import MOST_NAMED, explained
+from bot.blocks.answers.guide import explained
+from bot.blocks.answers.replies import MOST_NAMED
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName
 from bot.ports import Message
