@@ -16,6 +16,7 @@ from bot.interactions.commands import CommandHandler
 from bot.interactions.handler import InteractionHandler
 from bot.interactions.history_reading import HistoryReader
 from bot.interactions.home import HomePublisher
+from bot.interactions.invitation_reader import InvitationReader
 from bot.interactions.operation_forms import OperationForms
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.operation_modals import OperationModals
@@ -58,12 +59,12 @@ def make_interactions(
     context = services.context
     several = services.is_one_of_several
     watcher = WatcherCalls(services.store, tasks, clock, wake, is_one_of_several=several)
-    state = services.tenant.state
+    state, invitations = services.tenant.state, InvitationReader(services.store)
     reader = AccountReader(
         services.accounts if state.is_polled else NotPolled(state),
         now=clock,
         policy=context.policy,
-        owned=reporter.owned,
+        owned=invitations.owned,
         on_good_read=watcher.poll_after_read,
         limit=ReadLimit() if several else None,
     )
@@ -74,7 +75,7 @@ def make_interactions(
         context=context,
         channel=channel,
         status=reporter.status,
-        newest_episode=reporter.newest_episode,
+        newest_episode=invitations.newest,
         history=history.page,
         operations=history.operations,
         notice_after=notice_after,

@@ -14,6 +14,7 @@ from bot.interactions.access import AccessPolicy
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.home import CHANGE_GAP, HomePublisher
 from bot.interactions.home_sender import DISABLED_SECONDS
+from bot.interactions.invitation_reader import InvitationReader
 from bot.interactions.language_choices import LanguageChoices
 from bot.interactions.open_homes import MOST_PEOPLE, OPEN_SECONDS
 from bot.interactions.readers import Readers
@@ -140,8 +141,9 @@ class Place:
         self.tasks = BackgroundTasks()
         settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel="C0CARE")
         self.reporter = StatusReporter(store, settings, lambda: None, clock)
+        owned = InvitationReader(store).owned
         self.accounts = AccountReader(
-            self.wechat, now=clock, policy=CONTEXT.policy, owned=self.reporter.owned, elapsed=self.time.elapsed
+            self.wechat, now=clock, policy=CONTEXT.policy, owned=owned, elapsed=self.time.elapsed
         )
         self.choices = LanguageChoices(store, self.tasks, self.time.elapsed)
         self.home = HomePublisher(

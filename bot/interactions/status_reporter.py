@@ -1,13 +1,12 @@
-"""Report the state of the bot from the store and the settings: for health, status, `/kf show` and the metrics."""
+"""Report the state of the bot from the store and the settings: for health, status and the metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot import __version__
-from bot.alerting.episode import Episode, EpisodeState
 from bot.health.facts import (
     FailedReplies,
     HealthFacts,
@@ -28,13 +27,11 @@ from bot.runtime.metrics import Figures, OverduePolls
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
 from bot.status import OperationsStatus, Snoozed, Status
-from bot.store import claims, episodes, processes, stats
+from bot.store import claims, processes, stats
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
-from bot.store.sanitizing import sanitize_account
-from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
+from bot.store.store_errors import FaultKind, StoreFault, classify
 from bot.tenant_states import TenantState
-from wechat_kf import KfAccount
 
 STORE_SECONDS = 2  # an unreachable store must not delay `/kf status`
 PASS_SECONDS = 10  # a health check waits longer: a busy store is not unreachable
@@ -191,32 +188,6 @@ class StatusReporter:
                 messages, overdue = None, None
         return Figures(await self.facts(), messages, overdue)
 
-    async def newest_episode(self, account: KfAccount) -> Episode | None:
-        """Return the episode of the invitation that the account has now; None if it is unknown."""
-        if self.store is None:
-            return None
-        try:
-            found = await with_timeout(self._newest(self.store, sanitize_account(account).key), STORE_SECONDS)
-        except (*StoreError, TimeoutError):
-            return None
-        over = found is None or found.state in (EpisodeState.CANCELLED, EpisodeState.REMOVED, EpisodeState.REPLACED)
-        return None if over else found
-
-    async def owned(self) -> Sequence[Episode]:
-        """Return the invitations that a user acknowledged or snoozed; none if the store does not answer in time."""
-        if self.store is None:
-            return ()
-        try:
-            return await with_timeout(_owned(self.store), STORE_SECONDS)
-        except (*StoreError, TimeoutError):
-            return ()
-
-    async def _newest(self, store: Store, account_key: str) -> Episode | None:
-        async with store.begin() as tx:
-            return next(
-                (one for one in await episodes.latest(tx, [account_key]) if one.account_key == account_key), None
-            )
-
     async def _show(self, store: Store, process: ProcessInfo) -> tuple[datetime, StoreFault | None]:
         async with store.begin() as tx:
             seen = replace(process, rejected=self._rejected(), failed_replies=self._failed_replies())
@@ -319,8 +290,3 @@ def _operations(settings: Settings, store: Store | None, reading: StoreReading |
 def _fault_of(exc: Exception) -> StoreFault:
     """Return the fault behind an error of the store, behind a timeout, or behind a row that cannot be handled."""
     return classify(exc) or StoreFault(FaultKind.UNKNOWN, fault_words(exc))
-
-
-async def _owned(store: Store) -> Sequence[Episode]:
-    async with store.begin() as tx:
-        return await episodes.owned(tx)
