@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 
+from bot.account_wiring import account_services, channel_services, platform_incidents, shared_outages
 from bot.blocks.tenant_label import TenantLabel
 from bot.delivery.dependencies import DefaultChannel
 from bot.health.facts import PlatformFacts, Problem, ProblemKind
@@ -22,16 +23,7 @@ from bot.tenants.shared_digests import shared_digests
 from bot.tenants.tenant import Tenant, TenantOrigin, no_account, of_environment
 from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
-from bot.wiring import (
-    ChannelServices,
-    Services,
-    SharedServices,
-    account_services,
-    build_shared,
-    channel_services,
-    platform_incidents,
-    shared_outages,
-)
+from bot.wiring import ChannelServices, Services, SharedServices, build_shared
 
 MOST_SERVICES = 200  # accounts whose services are kept; the others' are made again in 0.1 ms
 

@@ -1,35 +1,29 @@
-"""Composition root: build the services of a process from the settings. Nothing is connected or started."""
+"""Composition root: the services of a process, and how those that all Official Accounts share are built."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
-import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from functools import cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
 from aiohttp import ClientSession
 
-from bot.alerting.cadence import Cadence
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.cycle import Delivery
-from bot.delivery.dependencies import DefaultChannel, DeliveryDependencies
 from bot.delivery.rests import Rests
+from bot.http_clients import service_client, wechat_client
 from bot.interactions.access import AccessPolicy, Membership, MembersOf, OperatorPolicy
 from bot.interactions.alert_actions import AlertActions
 from bot.interactions.language_choices import LanguageChoices
 from bot.interactions.readers import Readers
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
-from bot.outbox.event_keys import EventKeys
 from bot.ports import Channel, Clock, Counter, Views, utc_now
 from bot.recorder import Recorder
 from bot.runtime.heartbeat import Heartbeat
@@ -52,7 +46,6 @@ from bot.store.tenants import STORED
 from bot.tenant_states import TenantState
 from bot.tenants.table_keys import Source
 from bot.tenants.tenant import Tenant
-from bot.watcher.incident_reporting import CommonNotices
 from bot.watcher.poller import AT_ONCE, Watcher
 from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
@@ -60,7 +53,6 @@ from bot.watcher.shared_outages import SharedOutages
 from bot.watcher.unchanged_polls import UnchangedPolls
 from bot.web.rejections import Rejections
 from wechat_kf import FixedToken, KfClient, ServiceToken, StableToken
-from wechat_kf.connections import SeparateConnections
 
 if TYPE_CHECKING:
     from bot.platform.services import AuthorizerTokens, PlatformServices
@@ -163,7 +155,7 @@ class Services:
     def context(self) -> RenderContext:
         """Return the context of what is rendered for the channel, or for a reader whose language is not known."""
         handle = self.tenant.slug if self.is_one_of_several else ""
-        return replace(_context_of(self.tenant), handle=handle)
+        return replace(context_of(self.tenant), handle=handle)
 
     def in_log(self) -> AbstractContextManager[None]:
         """Put the handle of the account into every line that is logged in here, if there are several accounts."""
@@ -185,22 +177,8 @@ async def build_shared(
         role: "web" or "worker"; "" for a one-off command, which other processes do not see.
         rejections: of a server that is there already; None for a new one.
     """
-    # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
-    connection = partial(
-        httpx.AsyncHTTPTransport,
-        proxy=settings.wechat_proxy_url or None,
-        trust_env=False,
-        verify=_certificates(),
-    )
-    wechat = httpx.AsyncClient(
-        base_url=settings.wechat_api_url,
-        trust_env=False,
-        cookies=_no_cookies(),
-        transport=SeparateConnections(connection),
-        timeout=httpx.Timeout(10, connect=5),
-    )
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(wechat)
+        wechat = await stack.enter_async_context(wechat_client(settings))
         session = await stack.enter_async_context(ClientSession(proxy=settings.slack_proxy_url or None))
         slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
         accepts = partial(still_refuses, slack, settings.slack_alert_channel, "", LOOKUP_SECONDS)
@@ -262,84 +240,14 @@ def _platform(
     return build_platform(settings, store, wechat, clock, count=count)
 
 
-def channel_services(shared: SharedServices, channel_id: str, tenants: Sequence[Tenant]) -> ChannelServices:
-    """Build the channel that these Official Accounts share."""
-    channel = shared.channel_of(channel_id)
-    recovery = Recovery(channel, shared.clock, readers=len(tenants))
-    return ChannelServices(channel, recovery, _NamedAccounts({one.appid: one for one in tenants}))
-
-
-class _NamedAccounts(Mapping[str, NamedAccount]):
-    """The accounts of a channel. Each is named when a message about several needs it: there may be thousands."""
-
-    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
-        self._tenants = tenants
-
-    def __getitem__(self, appid: str) -> NamedAccount:
-        tenant = self._tenants[appid]
-        return NamedAccount(TenantLabel(appid, tenant.title), _context_of(tenant))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tenants)
-
-    def __len__(self) -> int:
-        return len(self._tenants)
-
-
-def _context_of(tenant: Tenant) -> RenderContext:
+def context_of(tenant: Tenant) -> RenderContext:
+    """Return the context of what is rendered about an account, without the language of a reader."""
     return replace(
         RenderContext.from_settings(tenant.settings),
         is_withdrawn=tenant.state is TenantState.REVOKED,
         accounts_file=tenant.file,
         account_command=f"python -m bot accounts set {tenant.slug}" if tenant.origin in STORED else "",
     )
-
-
-def account_services(
-    shared: SharedServices,
-    tenant: Tenant,
-    channel: ChannelServices,
-    label: TenantLabel | None = None,
-    default_channel: DefaultChannel | None = None,
-) -> Services:
-    """Build the services of one Official Account.
-
-    Args:
-        channel: where its alerts go.
-        label: names the account in what people see, and in its buttons; None for that of the environment alone.
-        default_channel: for notices about other channels.
-    """
-    settings = tenant.settings
-    proxied, process = bool(settings.wechat_proxy_url), shared.process
-    tokens = shared.tokens_of(tenant)
-    store = shared.store.of(tenant.appid, settings.slack_alert_channel) if shared.store else None
-    status_reporter = StatusReporter(
-        store,
-        settings,
-        lambda: tokens.expires_at,
-        shared.clock,
-        process if process.role else None,
-        rejected=lambda: shared.rejections.recent,
-        failed_replies=lambda: shared.reply_failures.recent,
-        slack_trouble=lambda: shared.slack_answers.trouble,
-        digests=process.settings,
-        is_one_of_several=process.of_all,
-        state=tenant.state,
-        is_of_platform=tenant.source == Source.PLATFORM,
-    )
-    services = Services(
-        shared,
-        tenant,
-        tokens,
-        KfClient(shared.wechat, tokens, proxied=proxied),
-        shared.access_of(settings.kf_viewers),
-        status_reporter,
-        store,
-        label,
-    )
-    if store:
-        _add_alerts(services, store, channel, default_channel)
-    return services
 
 
 def _tokens(shared: SharedServices, tenant: Tenant) -> StableToken | ServiceToken:
@@ -352,114 +260,7 @@ def _tokens(shared: SharedServices, tenant: Tenant) -> StableToken | ServiceToke
     return ServiceToken(shared.token_service, url, appid, authorization=authorization, now=shared.clock)
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the certificates that httpx trusts: reading them takes 20 ms, so a process does it once."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-def service_client(proxy_url: str) -> httpx.AsyncClient:
-    """Create a client for services other than Slack and WeChat. `proxy_url` is "" for direct connections.
-
-    It trusts the same certificates as Slack's client.
-    """
-    return httpx.AsyncClient(
-        proxy=proxy_url or None,
-        trust_env=False,
-        verify=ssl.create_default_context(),
-        cookies=_no_cookies(),
-    )
-
-
-def _no_cookies() -> CookieJar:
-    """Return a jar that keeps no cookie: a cookie of one account would go out with the next one's request."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
-
-
 def _store(settings: Settings, clock: Clock) -> Store:
     # Processes may run on machines whose clocks differ; PostgreSQL has one clock for all of them.
     own = clock if settings.database_url.startswith("sqlite") else None
     return Store.from_url(settings.database_url, settings.wechat_appid, settings.slack_alert_channel, clock=own)
-
-
-def _recorder(tenant: Tenant, channel_appids: Collection[str] = ()) -> Recorder:
-    settings, of_platform = tenant.settings, tenant.source == Source.PLATFORM
-    # The key must not be in the store alone, and outlive it. An account without an AppSecret takes the platform's,
-    # or Slack's.
-    secret = tenant.secret or (settings.platform_secret if of_platform else "")
-    appid = tenant.appid
-    keys = EventKeys(secret or _secret_of_slack(settings), appid)
-    return Recorder(settings.policy, keys, appid, channel_appids=channel_appids)
-
-
-def _secret_of_slack(settings: Settings) -> str:
-    return settings.slack_signing_secret or settings.slack_app_token
-
-
-def shared_outages(settings: Settings, first: Tenant) -> SharedOutages:
-    """Build what applies outages to all accounts.
-
-    Args:
-        settings: of the deployment; their notices appear in its channel.
-        first: the account that posts these notices.
-    """
-    notices = _common_notices(settings, first)
-    return SharedOutages(notices, timedelta(seconds=settings.poll_seconds), settings.polls_per_second)
-
-
-def platform_incidents(settings: Settings, first: Tenant) -> PlatformIncidents:
-    """Build what posts the notices about the third-party platform. The arguments are those of `shared_outages`."""
-    from bot.watcher.platform_incidents import PlatformIncidents  # most installations have no platform
-
-    return PlatformIncidents(settings.platform_appid, _common_notices(settings, first))
-
-
-def _common_notices(settings: Settings, first: Tenant) -> CommonNotices:
-    return CommonNotices(_recorder(first), settings.slack_alert_channel)
-
-
-def _add_alerts(
-    services: Services, store: Store, channel: ChannelServices, default_channel: DefaultChannel | None
-) -> None:
-    settings, clock = services.settings, services.shared.clock
-    count = services.shared.metrics.count
-    context, platform = services.context, services.shared.platform
-    recorder = _recorder(services.tenant, channel.accounts.keys() if len(channel.accounts) > 1 else ())
-    services.recorder = recorder
-
-    def jitter() -> float:
-        return random.uniform(0.9, 1.1)  # noqa: S311  spreads polls, guards nothing
-
-    services.alert_actions = AlertActions(store, recorder=recorder, zone=settings.timezone)
-    services.watcher = Watcher(
-        services.accounts,
-        store,
-        recorder=recorder,
-        recovery=channel.recovery,
-        cadence=Cadence(context.poll, timedelta(seconds=settings.poll_idle_seconds), jitter),
-        lease=settings.poll_lease,
-        unchanged_polls=services.shared.unchanged_polls,
-        recording=services.shared.recording,
-        is_one_of_several=services.is_one_of_several,
-        keeps_list=not services.shared.process.role,
-        count=count,
-        outages=services.shared.outages,
-        authorizations=platform.outcomes if platform and services.tenant.source == Source.PLATFORM else None,
-    )
-    lease = timedelta(seconds=settings.alert_lease_seconds)
-    services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)
-    services.delivery = Delivery(
-        DeliveryDependencies(
-            channel.channel,
-            store,
-            replace(context, operations=bool(settings.kf_operators)),
-            recorder.event_keys,
-            EventKeys(_secret_of_slack(settings), ""),
-            lease,
-            count,
-            rests=services.shared.rests,
-            label=services.label,
-            default_channel=default_channel,
-            channel_accounts=channel.accounts,
-        )
-    )

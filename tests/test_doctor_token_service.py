@@ -10,8 +10,8 @@ import pytest
 from bot.demo.servers import serve_token_service
 from bot.doctor import token_service
 from bot.doctor.findings import Finding
+from bot.http_clients import service_client
 from bot.settings.values import Settings
-from bot.wiring import service_client
 from tests.conftest import APPID
 from tests.silence import silence
 from tests.test_settings import read
