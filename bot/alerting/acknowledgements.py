@@ -1,7 +1,7 @@
 """User actions on an invitation: acknowledge, snooze, and undo of either. Pure.
 
-They change no state and emit no event: they end or postpone the reminders that `deadlines` would emit, which also
-ends a snooze when its time has come.
+They change no state and emit no event, but end or postpone the reminders that `deadlines` emits. There a
+snooze ends when its time has come.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Send messages: claim a row, post it with exactly one request, record the outcome."""
+"""Send messages: claim a row, post it with exactly one request, record the outcome.
+
+If Slack's response is lost, the outcome is unknown, and `reconciler` looks the message up before it is posted again.
+"""
 
 from __future__ import annotations
 
@@ -231,5 +234,5 @@ class Sender:
             case NotFound(error) | OutcomeUnknown(error):
                 if isinstance(outcome, OutcomeUnknown):
                     await slack_state.record_silence(tx, error, now)
-                # Left as it is: a sending row whose lease ran out is the unknown outcome.
+                # The row is left `sending`, which is how `reconciler` finds it after the lease.
                 log.warning(LogEvent("outcome unknown", message=row.id, error=error))
