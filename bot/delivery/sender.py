@@ -1,6 +1,6 @@
 """Send messages: claim a row, post it with exactly one request, record the outcome.
 
-If Slack's response is lost, the outcome is unknown, and `reconciler` looks the message up before it is posted again.
+If Slack's response is lost, the outcome is unknown: `reconciler` looks the message up before it is posted again.
 """
 
 from __future__ import annotations
