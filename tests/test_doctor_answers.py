@@ -109,7 +109,7 @@ async def test_doctor_ends_in_time_when_no_server_responds():
         }
         started = time.monotonic()
         status, out, err = await run(environ, "doctor")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 20  # ten, and what a busy machine needs to start a process
     assert (status, err) == (1, "")
     for words in ("✗  Slack ", "✗  WeChat ", "store", "3 things are wrong"):
         assert words in out
