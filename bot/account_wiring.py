@@ -178,7 +178,7 @@ def _add_alerts(
             EventKeys(_secret_of_slack(settings), ""),
             lease,
             count,
-            rests=services.shared.rests,
+            backoffs=services.shared.backoffs,
             label=services.label,
             default_channel=default_channel,
             channel_accounts=channel.accounts,

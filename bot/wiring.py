@@ -15,8 +15,8 @@ from aiohttp import ClientSession
 
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
+from bot.delivery.backoffs import Backoffs
 from bot.delivery.cycle import Delivery
-from bot.delivery.rests import Rests
 from bot.http_clients import service_client, wechat_client
 from bot.interactions.access import AccessPolicy, Membership, MembersOf, OperatorPolicy
 from bot.interactions.alert_actions import AlertActions
@@ -83,7 +83,7 @@ class SharedServices:
     slack_answers: SlackAnswers
     views: Views
     metrics: Metrics
-    rests: Rests = field(default_factory=Rests)
+    backoffs: Backoffs = field(default_factory=Backoffs)
     store: Store | None = None
     unchanged_polls: UnchangedPolls | None = None
     recording: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, AT_ONCE))  # of other polls

@@ -18,7 +18,7 @@ from bot.alerting.episode import AlertPolicy
 from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
-from bot.delivery.rests import Rests
+from bot.delivery.backoffs import Backoffs
 from bot.outbox.messages import ROWS
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
@@ -50,7 +50,7 @@ class Fleet:
         *numbers: int,
         policies: Sequence[AlertPolicy] = (),
         slack: FakeChannel | None = None,
-        rests: Rests | None = None,
+        backoffs: Backoffs | None = None,
     ) -> None:
         """Make a channel with so many accounts for each of the numbers. The first have these policies.
 
@@ -84,7 +84,7 @@ class Fleet:
                         mention="<!subteam^S1>",
                         label=named.label,
                         channel_accounts=accounts,
-                        rests=rests or Rests(),
+                        backoffs=backoffs or Backoffs(),
                     )
                 )
 
@@ -282,7 +282,7 @@ async def test_last_account_of_a_channel_keeps_all_names_in_an_earlier_digest(st
 
 
 async def test_rest_that_slack_asks_for_holds_for_all_accounts_and_outlasts_their_services(store, clock):
-    rests = Rests()
+    backoffs = Backoffs()
     fleet = await watching(store, clock, 2)
     await fleet.polls(rejected("bo"))
     await fleet.delivers(WINDOW + timedelta(seconds=3))
@@ -291,7 +291,9 @@ async def test_rest_that_slack_asks_for_holds_for_all_accounts_and_outlasts_thei
     edits = []
     for seconds in (0, 1, 60):
         clock.forward(seconds=seconds)
-        fleet = Fleet(store, clock, 2, slack=fleet.slack, rests=rests)  # services that were dropped, made again
+        fleet = Fleet(
+            store, clock, 2, slack=fleet.slack, backoffs=backoffs
+        )  # services that were dropped, made again
         for bot in fleet.bots:
             await bot.delivery.updater.update_all()
         edits.append(len(fleet.slack.edited))

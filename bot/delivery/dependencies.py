@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
+from bot.delivery.backoffs import Backoffs
 from bot.delivery.failing_messages import FailingMessages
 from bot.delivery.item import OutboxItem
-from bot.delivery.rests import Rests
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import MessageKind, OutboxRow
 from bot.ports import Channel, Counter, Message
@@ -42,7 +42,7 @@ class DeliveryDependencies:
     count: Counter
     stopwatch: Callable[[], float] = monotonic  # seconds; measures durations, which a clock that is set cannot
     faults: FailingMessages = field(default_factory=FailingMessages)
-    rests: Rests = field(default_factory=Rests)
+    backoffs: Backoffs = field(default_factory=Backoffs)
     label: TenantLabel | None = None  # names the account in its messages, and in their buttons
     default_channel: DefaultChannel | None = None  # None: the channel of this account
     channel_accounts: Mapping[str, NamedAccount] = field(default_factory=dict)  # by AppID, all that post there

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from bot.delivery.backoffs import RequestKind
 from bot.delivery.dependencies import HOLD, DeliveryDependencies
 from bot.delivery.item import OutboxItem, load_items
-from bot.delivery.rests import Rested
 from bot.outbox.coalescing import without_parent
 from bot.outbox.messages import OutboxRow
 from bot.ports import Blocked, HistoryMessage, HistoryPage, HistoryUnreadable, NotFound, OutcomeUnknown, RetryLater
@@ -41,7 +41,7 @@ class Reconciler:
     async def check_next(self) -> bool:
         """Look up the next unknown outcome that is due. Return False if none is."""
         dependencies, began = self._dependencies, self._dependencies.stopwatch()
-        if dependencies.rests.lasts(Rested.LOOKUPS, dependencies.channel.id, began):
+        if dependencies.backoffs.lasts(RequestKind.LOOKUPS, dependencies.channel.id, began):
             return False
         try:
             async with dependencies.store.begin() as tx:
@@ -162,7 +162,7 @@ class Reconciler:
                 await published.update(tx, item.parent, is_deleted=True)
                 await merge_pending.carry_out(tx, row, without_parent(row), now)
             case RetryLater(seconds, _):
-                self._dependencies.rests.begin(Rested.LOOKUPS, self._dependencies.stopwatch() + seconds)
+                self._dependencies.backoffs.begin(RequestKind.LOOKUPS, self._dependencies.stopwatch() + seconds)
                 await unconfirmed.retry_lookup(tx, row, now + timedelta(seconds=seconds))
             case Blocked():
                 await unconfirmed.retry_lookup(tx, row, now + HOLD)

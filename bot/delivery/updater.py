@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.delivery.backoffs import RequestKind
 from bot.delivery.dependencies import HOLD, DeliveryDependencies
 from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, outcome_label
-from bot.delivery.rests import Rested
 from bot.outbox.messages import OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
@@ -33,7 +33,7 @@ class Updater:
     async def update_all(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Render every editable message again, and edit those that differ from what Slack shows."""
         dependencies = self._dependencies
-        if dependencies.rests.lasts(Rested.EDITS, dependencies.channel.id, dependencies.stopwatch()):
+        if dependencies.backoffs.lasts(RequestKind.EDITS, dependencies.channel.id, dependencies.stopwatch()):
             return
         async with self._dependencies.store.begin() as tx:
             now = tx.now
@@ -108,12 +108,12 @@ class Updater:
 
     def _rest_after(self, outcome: Outcome) -> None:
         """Rest if Slack asks for it; it limits the method, whatever the channel."""
-        rests, now = self._dependencies.rests, self._dependencies.stopwatch()
+        backoffs, now = self._dependencies.backoffs, self._dependencies.stopwatch()
         match outcome:
             case RetryLater(seconds, _):
-                rests.begin(Rested.EDITS, now + seconds)
+                backoffs.begin(RequestKind.EDITS, now + seconds)
             case Blocked():
-                rests.begin(Rested.EDITS, now + HOLD.total_seconds(), self._dependencies.channel.id)
+                backoffs.begin(RequestKind.EDITS, now + HOLD.total_seconds(), self._dependencies.channel.id)
 
     async def _settle(self, item: OutboxItem) -> None:
         """Stop updating this message, unless one of its episodes has changed again just now."""
