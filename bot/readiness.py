@@ -21,7 +21,7 @@ def readiness(problems: Sequence[Problem]) -> Readiness:
     return Readiness(
         reason=reasons[0] if reasons else "",
         problems=tuple(text for kind, text in words if not kind.startswith("store_")),
-        deaf=next((text for kind, text in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
+        no_receiver=next((text for kind, text in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
     )
 
 

@@ -14,7 +14,7 @@ from bot.store.channels import GAP
 
 
 class Delivery:
-    """One pass over the outbox after another. Any number of processes may run it on the same store."""
+    """Makes passes over the outbox. Any number of processes may make them on the same store."""
 
     def __init__(self, dependencies: DeliveryDependencies) -> None:
         self._store = dependencies.store
@@ -34,7 +34,7 @@ class Delivery:
         if not self._store.migrated:
             return None  # the watcher opens it
         async with self._store.begin() as tx:
-            # Usually nothing is unsent, and two claims cost two transactions.
+            # Two claims would cost two transactions, and usually everything is sent.
             busy = await stats.is_any_unsent(tx)
             trouble = None if busy else await slack_state.load(tx)
         looked = busy and not stopping() and await self.reconciler.check_next()

@@ -1,4 +1,4 @@
-"""What a real platform answers, without what identifies it: for the points that WeChat's documents leave open."""
+"""Answers of a real platform, redacted: evidence for the points that WeChat's documents leave open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wechat_kf import APIError, KfError, platform
 from wechat_kf.protocol import Request
 
 MOST = 3  # rows of a list
-SHORT_NUMBER = re.compile(r"-?[0-9]{1,7}")  # a text that is a number of WeChat's, and identifies no one
+SHORT_NUMBER = re.compile(r"-?[0-9]{1,7}")  # an errcode, a count, a state: it identifies no one
 ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:]{6,}")
 
 
@@ -36,7 +36,7 @@ async def evidence(calls: PlatformCalls, appid: str) -> Mapping[str, Any]:
 
 
 async def _answer(calls: PlatformCalls, request: Callable[[str], Request]) -> tuple[Any, Mapping[str, Any] | None]:
-    """Return an answer twice: without what identifies anyone, and as it is; None for an error."""
+    """Return an answer redacted, and as it is; for an error, what it is and None."""
     try:
         answer = await calls.call(request)
     except APIError as error:
@@ -47,7 +47,7 @@ async def _answer(calls: PlatformCalls, request: Callable[[str], Request]) -> tu
 
 
 def redacted(value: Any) -> Any:
-    """Return a value of JSON with its form: names of fields, small numbers, and lengths of texts."""
+    """Redact a JSON value: keep the names of fields and small numbers, and replace each text by its length."""
     if isinstance(value, Mapping):
         return {str(name): redacted(each) for name, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

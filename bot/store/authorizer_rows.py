@@ -78,7 +78,7 @@ async def update(tx: Tx, before: Authorizer, **values: Any) -> None:
     if not changed:
         return
     if any(name in changed for name in LOADED):
-        changed["changed_at"] = await tenants.after_all(tx)
+        changed["changed_at"] = await tenants.time_of_change(tx)
     await tx.run(sa.update(tenant).where(tenant.c.appid == before.appid).values(**changed))
     if "state" in changed:
         await tenants.pause_polls(tx)
@@ -103,7 +103,7 @@ async def add(
     """
     found = (await tx.run(sa.select(tenant).where(tenant.c.appid.in_(new)).with_for_update())).mappings()
     known = {row["appid"]: authorizers.is_gone({**row}) for row in found}
-    taken, changed_at = {*await tenants.slugs(tx)}, await tenants.after_all(tx)
+    taken, changed_at = {*await tenants.slugs(tx)}, await tenants.time_of_change(tx)
     rows: list[dict[str, Any]] = []
     for appid, state in new.items():
         if known.get(appid, True):

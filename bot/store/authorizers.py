@@ -63,7 +63,7 @@ async def note_event(
         values["slug"] = slug_of(await tenants.slugs(tx, without=event.appid))
     is_shown = any(name in values and values[name] != row.get(name) for name in SHOWN)
     if is_shown:
-        values["changed_at"] = await tenants.after_all(tx)
+        values["changed_at"] = await tenants.time_of_change(tx)
     if row:
         await tx.run(sa.update(tenant).where(tenant.c.appid == event.appid).values(**values))
     else:

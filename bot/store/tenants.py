@@ -1,6 +1,6 @@
-"""The Official Accounts of the installation. Of those that commands have added, the settings are here too.
+"""Rows of the Official Accounts: which ones there are, whether they are watched, and the settings from commands.
 
-Secrets are not: `sealed_secrets` has them.
+Their secrets are in `sealed_secrets`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bot.tenant_states import POLLED, TenantState
 
 COMMAND = "command"  # the origin of an account that a command has added
 PLATFORM = "platform"  # the origin of an account whose owner has authorised the third-party platform
-STORED = (COMMAND, PLATFORM)  # the accounts that are rows, and nothing else
-CHANGE_LOCK = 0x6B66_6163  # of PostgreSQL, for the time of a transaction
+STORED = (COMMAND, PLATFORM)  # the accounts that only the store defines
+CHANGE_LOCK = 0x6B66_6163  # the key of an advisory lock of PostgreSQL
 # The settings that have a column; `policy` has the others.
 COLUMNS = ("source", "channel", "mention", "viewers", "labels")
 
@@ -51,15 +51,13 @@ class StoredTenant:
     state: TenantState = TenantState.ACTIVE
     reason: str = ""
     platform_appid: str = ""  # of the platform that its owner has authorised
-    own: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what commands have set, by the keys of a file of accounts
+    own: Mapping[str, Any] = field(default_factory=dict)  # settings from commands, by the keys of a file
 
     @property
     def is_watched(self) -> bool:
-        """Return whether no person has paused it, if it is a row and nothing else.
+        """Return whether no person has paused an account that only the store defines.
 
-        A release that knows no such accounts pauses all of them without a reason.
+        An older release, which knows no such accounts, pauses all of them without a reason.
         """
         return self.reason == ""
 
@@ -67,9 +65,8 @@ class StoredTenant:
 async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     """Store the accounts that the process has loaded, and pause those that are no longer among them.
 
-    Accounts that are rows and nothing else stay as they are: only a pause without a reason is changed. If a command
-    has added one that is defined elsewhere now, its AppSecret here is deleted, or it would be used again without a
-    command.
+    Accounts that only the store defines stay as they are: only a pause without a reason is undone. If one of them
+    is defined elsewhere now, its AppSecret is deleted: it must not come into use again without a command.
     """
     new = {one.appid: one for one in sorted(tenants, key=_appid) if one.origin not in STORED}
     loaded, changed, left = {one.appid for one in tenants}, list[dict[str, Any]](), list[str]()
@@ -121,7 +118,7 @@ async def load(tx: Tx) -> list[StoredTenant]:
 
 
 async def titles(tx: Tx, appids: Collection[str]) -> dict[str, str]:
-    """Return what texts call these accounts, by AppID, also of those that are not watched any more."""
+    """Return the names of these accounts in texts, by AppID; also of those that are not watched any more."""
     rows = await tx.run(
         sa.select(tenant.c.appid, tenant.c.slug, tenant.c.name).where(among(tx, tenant.c.appid, appids))
     )
@@ -182,34 +179,34 @@ async def _rows(tx: Tx, condition: sa.ColumnElement[bool], most: int | None = No
 
 
 async def save(tx: Tx, row: StoredTenant) -> None:
-    """Store an account that is a row and nothing else, as a command adds or changes it."""
+    """Store an account that only the store defines, as a command adds or changes it."""
     policy = {key: value for key, value in row.own.items() if key not in COLUMNS}
     values = {name: row.own.get(name) for name in COLUMNS} | {"policy": policy or None, "removed_at": None}
     values |= {"slug": row.slug, "name": row.name, "origin": row.origin, "state": row.state, "reason": row.reason}
-    if not await _update(tx, row.appid, values | {"changed_at": await after_all(tx)}):
-        times = _times(tx) | {"changed_at": await after_all(tx)}
+    if not await _update(tx, row.appid, values | {"changed_at": await time_of_change(tx)}):
+        times = _times(tx) | {"changed_at": await time_of_change(tx)}
         await tx.run(insert_new(tx, tenant).values(appid=row.appid, **times, **values))
     await pause_polls(tx)
 
 
 async def pause(tx: Tx, appid: str) -> None:
-    """Let no process watch an account any more. Its rows stay."""
-    values = {"state": TenantState.PAUSED, "reason": PauseReason.PERSON, "changed_at": await after_all(tx)}
+    """Stop all processes from watching an account. Its rows stay."""
+    values = {"state": TenantState.PAUSED, "reason": PauseReason.PERSON, "changed_at": await time_of_change(tx)}
     await _update(tx, appid, values)
     await pause_polls(tx)
 
 
 async def resume(tx: Tx, appid: str) -> None:
     """Let the processes watch an account again."""
-    await _update(tx, appid, {"state": TenantState.ACTIVE, "reason": "", "changed_at": await after_all(tx)})
+    await _update(tx, appid, {"state": TenantState.ACTIVE, "reason": "", "changed_at": await time_of_change(tx)})
     await pause_polls(tx)
 
 
 async def remove(tx: Tx, appid: str) -> None:
-    """Delete the secrets of an account, and mark its rows: nothing watches it any more."""
+    """Delete the secrets of an account, and mark it as removed: no process watches it any more."""
     await sealed_secrets.delete_of(tx, appid)
     values = {"state": TenantState.PAUSED, "reason": PauseReason.REMOVED, "removed_at": tx.now}
-    await _update(tx, appid, values | {"changed_at": await after_all(tx)})
+    await _update(tx, appid, values | {"changed_at": await time_of_change(tx)})
     await pause_polls(tx)
 
 
@@ -218,7 +215,7 @@ async def remove_withdrawn(tx: Tx, before: datetime) -> None:
     await lock(tx)
     withdrawn = sa.and_(tenant.c.state == TenantState.REVOKED, tenant.c.removed_at.is_(None))
     remove = sa.update(tenant).where(withdrawn, tenant.c.changed_at < before)
-    await tx.run(remove.values(removed_at=tenant.c.changed_at, changed_at=await after_all(tx)))
+    await tx.run(remove.values(removed_at=tenant.c.changed_at, changed_at=await time_of_change(tx)))
 
 
 async def delete_removed(tx: Tx, before: datetime) -> str:
@@ -240,7 +237,7 @@ async def delete_removed(tx: Tx, before: datetime) -> str:
 async def lock(tx: Tx) -> None:
     """Let other changes of accounts wait until the end of this transaction.
 
-    Of the last two accounts each could be paused otherwise, as long as the other one is watched.
+    Otherwise two transactions could pause the last two accounts, each because the other one is still watched.
     """
     if tx.connection.dialect.name == "postgresql":
         await tx.run(sa.select(sa.func.pg_advisory_xact_lock(CHANGE_LOCK)))
@@ -256,16 +253,16 @@ async def last_change(tx: Tx) -> datetime | None:
     return found
 
 
-async def after_all(tx: Tx) -> datetime:
-    """Return the time of a change, later than that of each before: the clock may have been wrong."""
+async def time_of_change(tx: Tx) -> datetime:
+    """Return the time for a change, later than that of every earlier one: the clock may have been wrong."""
     newest = await last_change(tx)
     return max(tx.now, newest + timedelta(microseconds=1)) if newest else tx.now
 
 
 async def pause_polls(tx: Tx) -> None:
-    """Pause the polls of accounts that a person or the owner has stopped, in all processes; continue the others.
+    """Let no process poll the accounts that a person, the owner or WeChat has stopped; continue the others.
 
-    Those that are gone here may be another bot's on this database. Otherwise no process claims them.
+    Accounts that are gone from the file keep their polls: another bot on this database may claim them.
     """
     by_command = sa.and_(tenant.c.state == TenantState.PAUSED, tenant.c.reason.not_in(("", PauseReason.GONE)))
     stopped = tenant.c.state.not_in((TenantState.PAUSED, *POLLED))  # by the owner or by WeChat
@@ -293,7 +290,7 @@ def _own(row: sa.RowMapping) -> dict[str, Any]:
 
 
 def state_of(row: sa.RowMapping) -> TenantState:
-    """Read a state. One of a newer release is not watched here."""
+    """Read a state. A word of a newer release counts as paused."""
     try:
         return TenantState(row["state"])
     except ValueError:

@@ -70,7 +70,7 @@ async def read_from(url: str, within: float = READ_SECONDS) -> StoredAccounts:
 
 
 async def read(tx: Tx) -> StoredAccounts:
-    """Read the accounts that are rows and nothing else, with their sealed AppSecrets."""
+    """Read the accounts that only the store defines, with their sealed AppSecrets."""
     changed_at = await tenant_rows.last_change(tx)
     rows = tuple(row for row in await tenant_rows.load(tx) if row.origin in tenant_rows.STORED)
     return StoredAccounts(rows, await sealed_secrets.of_name(tx, APPSECRET), changed_at)

@@ -31,7 +31,7 @@ TIMER_PASS = timedelta(seconds=15)  # how soon a deadline is noticed, or at each
 FRESH = timedelta(seconds=60)  # an older poll is verified before a timer is reported
 VERIFY_SECONDS = 5
 LEASE = timedelta(seconds=60)  # a poll, and the evaluation of its list, take less
-AT_ONCE = 3  # outcomes that a process records, of its four connections: 64 would keep posts and clicks from them
+AT_ONCE = 3  # outcomes are recorded, of four connections to the store: 64 polls would leave none to clicks
 REFUSED_WAIT = timedelta(seconds=60)  # before the first poll is retried while Slack refuses the token
 
 
@@ -50,7 +50,7 @@ class Tick(Enum):
 
 
 class Watcher:
-    """The poller of one Official Account. It makes a poll that was claimed, and records the changes.
+    """Polls one Official Account: makes a poll that was claimed, and records the changes.
 
     Any number of processes may run a watcher on the same store: a conditional update lets one of them poll, and
     the lock on the account's row lets one at a time apply a poll.
@@ -77,12 +77,12 @@ class Watcher:
 
         Args:
             lease: how long another process waits for the outcome of a poll.
-            unchanged_polls: records those of all accounts; None for an account by itself.
-            recording: the turns of all accounts to record an outcome; None for an account by itself.
+            unchanged_polls: records the unchanged polls of all accounts; None for a single account.
+            recording: limits how many accounts record an outcome at the same time; None for a single account.
             is_one_of_several: its unchanged polls are logged at DEBUG only.
-            keeps_list: a command prints what it has polled. In a server, the lists of all accounts fill the memory.
-            outages: those that several accounts share; None for a single account.
-            authorizations: those of the platform, if the owner of the account has authorised one.
+            keeps_list: keep the last list, for a command that prints it. In a server they would fill the memory.
+            outages: the outages that several accounts share; None for a single account.
+            authorizations: applies polls to the authorisation of the account; None if it authorises no platform.
         """
         self.listed: KfList | None = None  # the last good poll of this process, if it is kept
         self._keeps_list = keeps_list
@@ -163,7 +163,7 @@ class Watcher:
         if digest and digest == claimed.rows_digest and await self._record_unchanged(claimed, listed, digest):
             self._count("poll", "unchanged")
             log.log(self._unchanged_level, LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
-            self._report_deadlines(listed)
+            self._log_unreadable_deadlines(listed)
             return Tick.UNCHANGED
         self._count("poll", "ok")
         past = await self._recovery.read(self._store.appid) if claimed.is_first else ()
@@ -171,7 +171,7 @@ class Watcher:
             await self._wait_for_slack()
             return Tick.WAITS
         log.info(LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
-        self._report_deadlines(listed)
+        self._log_unreadable_deadlines(listed)
         await self._apply(listed, began, past, first=claimed.is_first, is_claimed=True, digest=digest)
         return Tick.GOOD
 
@@ -181,7 +181,7 @@ class Watcher:
         unchanged = UnchangedPoll(claimed.appid, claimed.began, listed.served_at, wait, digest)
         return await self._unchanged_polls.record(unchanged)
 
-    def _report_deadlines(self, listed: KfList) -> None:
+    def _log_unreadable_deadlines(self, listed: KfList) -> None:
         """Log each unreadable deadline once, for as long as WeChat repeats it."""
         deadlines = frozenset(listed.unreadable_deadlines)
         for key, text in sorted(deadlines - self._unreadable_deadlines):

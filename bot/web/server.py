@@ -53,7 +53,7 @@ class Readiness(NamedTuple):
 
     reason: str = ""  # why the store cannot be used; "" when it can be read and written
     problems: Sequence[str] = ()  # one line each
-    deaf: str = ""  # why no process receives commands, if none does
+    no_receiver: str = ""  # why no process receives commands, if none does
 
 
 Ready = Callable[[], Awaitable[Readiness]]
@@ -167,7 +167,7 @@ def _add_health(app: web.Application, ready: Ready, page: str) -> None:
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def known() -> Readiness:
+    async def checked() -> Readiness:
         try:
             return await ready()
         except Exception as exc:  # whatever it is, a router must not take it for a fault of its request
@@ -175,13 +175,13 @@ def _add_health(app: web.Application, ready: Ready, page: str) -> None:
             return Readiness(f"The state of the bot is not known ({fault_words(exc)}). See the log for the reason.")
 
     async def readyz(_request: web.Request) -> web.Response:
-        readiness = await known()
+        readiness = await checked()
         lines = [readiness.reason or "ready", *readiness.problems]
         return web.Response(status=503 if readiness.reason else 200, text="".join(f"{line}\n" for line in lines))
 
     async def front(_request: web.Request) -> web.Response:
-        deaf = (await known()).deaf
-        return web.Response(text=f"{page}\n{deaf}\n" if deaf else page)
+        no_receiver = (await checked()).no_receiver
+        return web.Response(text=f"{page}\n{no_receiver}\n" if no_receiver else page)
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
