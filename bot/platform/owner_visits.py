@@ -1,4 +1,4 @@
-"""Answer the owner's browser: the page of the link, and the page that WeChat leads back to."""
+"""Answer the owner's browser: the page of the link, and the page to which WeChat redirects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 BEGUN = timedelta(hours=2)  # an owner who opened the page in time may take so long over it
 CODE_LIFE = timedelta(hours=1)  # of an authorisation code, if WeChat does not name it
 PATIENCE = 6.0  # seconds that the owner waits for the exchange
-PUSH_FIRST = (0.5, 1.0, 2.0)  # seconds between looks for the account whose push was exchanged first
+PUSH_FIRST = (0.5, 1.0, 2.0)  # seconds between lookups of the account, if its push was exchanged first
 ENDINGS = {
     TenantState.UNGRANTED: Ending.UNGRANTED,
     TenantState.CLOSED: Ending.CLOSED,
@@ -40,7 +40,7 @@ Notify = Callable[[str, Authorizer], Awaitable[None]]
 
 
 class OwnerVisits:
-    """The answers to both addresses. Neither reads anything that its signature does not cover, but the code."""
+    """The answers to both addresses. Except the code of the redirect, they use only what the signature covers."""
 
     def __init__(
         self, services: PlatformServices, tasks: BackgroundTasks, wake: Callable[[], None], notify: Notify
@@ -59,7 +59,7 @@ class OwnerVisits:
         self._notify = notify
 
     async def start(self, query: Mapping[str, str], accept_language: str) -> OwnerPage:
-        """Return the page with the ways to WeChat. Its code is made now, since it lives for minutes only."""
+        """Return the page with the links to WeChat. Its code is requested now, since it expires within minutes."""
         language = reader_language(accept_language, self._settings.language)
         s = query.get("s", "")
         if verified(s, self._keys, self._services.clock()) is None:
@@ -95,7 +95,7 @@ class OwnerVisits:
     async def _finish(
         self, code: str, until: datetime, asked: LinkRequest, result: asyncio.Future[tuple[Ending, str]]
     ) -> None:
-        """Exchange a code, pass on what the page says, and inform the person who asked for the link."""
+        """Exchange a code, set the ending of the page, and inform the person who asked for the link."""
         try:
             account = await self._exchanged(code, until)
             if account and account.kind is None:
@@ -115,7 +115,7 @@ class OwnerVisits:
             await self._notify(asked.user_id, account)
 
     async def _exchanged(self, code: str, until: datetime) -> Authorizer | None:
-        """Exchange a code, again until it expires. Return None for one that was used, but for no known account.
+        """Exchange a code, with retries until it expires. Return None if it was used, and no known account has it.
 
         Raises:
             KfError: WeChat has refused it for another reason, or has not answered in time.
@@ -171,6 +171,6 @@ def _ending_of(error: Exception) -> Ending:
 
 
 def _life(expires_in: str) -> timedelta:
-    """Return how long a code is good, as WeChat's redirect says it."""
+    """Return how long a code is valid, as WeChat's redirect states."""
     is_number = expires_in.isascii() and expires_in.isdigit() and len(expires_in) < 6
     return timedelta(seconds=int(expires_in)) if is_number else CODE_LIFE

@@ -16,8 +16,8 @@ WORKSPACE = "*"  # the row of all channels together
 GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
 WORKSPACE_GAP = timedelta(seconds=0.5)  # between posts to any channel, on average: 120 a minute
 WORKSPACE_EDIT_GAP = timedelta(seconds=1.5)  # between edits: 40 a minute
-BURST = 10  # posts, or edits, that the workspace takes at once after a rest
-BURST_OF_LAST = 5  # of them, those that may be messages which come after all others
+BURST = 10  # posts, or edits, that the workspace takes at once after a pause
+BURST_OF_LAST = 5  # of these, the turns for messages that come after all others
 LONGEST_PAUSE = timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
 
@@ -35,7 +35,7 @@ _WORKSPACE_ROW = sa.select(channel).where(channel.c.id == WORKSPACE).with_for_up
 
 
 class NotItsTurnError(Exception):
-    """Another message was posted less than a moment ago. Nothing of the transaction may be kept."""
+    """Another message was posted a moment ago. The transaction must be rolled back."""
 
 
 async def lock(tx: Tx) -> None:
@@ -75,16 +75,18 @@ async def may_post(tx: Tx, now: datetime, *, is_last: bool = False) -> bool:
         is_last: the post comes after all others. In a storm over many channels it leaves its turn to them: each of
             their digests has a reply that names people, and would otherwise wait for those of other channels.
     """
-    return await _take_part(tx, "next_post_at", now, WORKSPACE_GAP, BURST_OF_LAST if is_last else BURST)
+    return await _take_turn_of_workspace(
+        tx, "next_post_at", now, WORKSPACE_GAP, BURST_OF_LAST if is_last else BURST
+    )
 
 
 async def may_edit(tx: Tx, now: datetime) -> bool:
     """Take a turn of the workspace for an edit. Return False if there were too many, in all channels."""
-    return await _take_part(tx, "next_edit_at", now, WORKSPACE_EDIT_GAP)
+    return await _take_turn_of_workspace(tx, "next_edit_at", now, WORKSPACE_EDIT_GAP)
 
 
-async def _take_part(tx: Tx, column: str, now: datetime, gap: timedelta, burst: int = BURST) -> bool:
-    """Take a turn. After a rest so many are free at once; then one after each gap."""
+async def _take_turn_of_workspace(tx: Tx, column: str, now: datetime, gap: timedelta, burst: int = BURST) -> bool:
+    """Take a turn. After a pause `burst` of them are free at once; then one after each gap."""
     row = (await tx.run(_WORKSPACE_ROW)).mappings().first()
     if row is None:
         await tx.run(insert_new(tx, channel).values(**{"id": WORKSPACE, "next_post_at": now, column: now + gap}))

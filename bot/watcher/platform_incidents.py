@@ -1,4 +1,4 @@
-"""The trouble that all accounts of a third-party platform share has one notice, which an edit ends."""
+"""Report each fault that all accounts of a third-party platform share by one notice, and edit it when it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.watcher.incident_reporting import CommonNotices
 
 
 class PlatformIncidents:
-    """Checks the row of a platform, which has its faults, and queues the notice of what is wrong."""
+    """Checks the stored faults of a platform, and queues the notice about them."""
 
     def __init__(self, appid: str, notices: CommonNotices) -> None:
         """Keep what incidents need. `appid` is that of the platform."""
@@ -25,7 +25,7 @@ class PlatformIncidents:
             health = await platform_health.load(tx, self._appid)
             if on_check(health, self._appid, tx.now) == health.incident:
                 return
-        async with store.begin() as tx:  # again, now alone
+        async with store.begin() as tx:  # again, with the row locked
             health = await platform_health.load(tx, self._appid, lock=True)
             after = on_check(health, self._appid, tx.now)
             if after:
