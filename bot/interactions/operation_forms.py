@@ -1,7 +1,7 @@
 """Open the form of an operation, within the three seconds in which Slack accepts a trigger.
 
-The form is rendered from what is known: the alert's episode, or the last read of the list. If the permission or the
-list is not known at once, a modal that announces it is opened first and replaced.
+`form_builder` builds it. If the permission or the list is not known at once, a modal that announces the form is
+opened first and replaced.
 """
 
 from __future__ import annotations
@@ -9,28 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from bot import actions, view_metadata
-from bot.accounts import AccountRow, Snapshot, account_of, find_accounts
+from bot import view_metadata
+from bot.accounts import account_of
 from bot.actions import OpenAdd, OpenInvite
 from bot.blocks.answers import operation_refusals, replies
-from bot.blocks.answers.lists import no_match
 from bot.blocks.context import RenderContext
-from bot.blocks.modals.forms import add_form, delete_form, invite_form, rename_form
 from bot.blocks.modals.modal_view import callback_of, reading_view, refused_view
-from bot.blocks.modals.pick import blocked_view, pick_form
+from bot.blocks.modals.pick import blocked_view
 from bot.blocks.modals.write_errors import refusal_view
 from bot.blocks.problems import explain_error
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.commands import ReaderContext
+from bot.interactions.form_builder import FormBuilder
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.view_answers import Announcement, update_patiently
-from bot.operation_targets import Target, pick
-from bot.operations.fields import shared_suffix
-from bot.operations.operation import AccountFacts, Availability, OperationKind
-from bot.operations.rules import INVITABLE, facts_of, facts_of_episode
+from bot.operations.operation import Availability, OperationKind
+from bot.operations.rules import INVITABLE, facts_of
 from bot.ports import BlockAction, Clock, Command, Message, Origin, ShownView, View, ViewRefused, Views
 from bot.requests import Operate
 from bot.runtime.logs import LogEvent, error_fields
@@ -41,7 +38,6 @@ from wechat_kf import KfError
 log = logging.getLogger(__name__)
 
 AT_ONCE = 0.5  # seconds that a form waits for the permission and the language before a modal announces it
-CONVERSATIONS_SECONDS = 0.5  # the same, for the number of open conversations
 TOO_LATE = frozenset({"expired_trigger_id", "exchanged_trigger_id"})
 
 
@@ -76,13 +72,13 @@ class OperationForms:
         self._views = views
         self._accounts = accounts
         self._gate = gate
-        self._channel = channel
+        self._builder = FormBuilder(accounts, gate, channel=channel, clock=clock)
         self._clock = clock
 
     async def command(self, command: Command, request: Operate, reader: ReaderContext) -> Message | None:
         """Open the form of a typed command."""
         opening = Opening(command.user_id, command.origin, command.trigger_id, is_typed=True)
-        return await self._open(opening, request.kind, reader, lambda context: self._typed(request, context))
+        return await self._open(opening, request.kind, reader, partial(self._builder.typed_command, request))
 
     async def click(
         self, click: BlockAction, action: OpenInvite | OpenAdd, reader: ReaderContext
@@ -101,10 +97,8 @@ class OperationForms:
             replaces=replaces,
         )
         if isinstance(action, OpenAdd):
-            return await self._open(opening, OperationKind.ADD, reader, lambda context: self._add("", "", context))
-        return await self._open(
-            opening, OperationKind.INVITE, reader, lambda context: self._invite(action, context)
-        )
+            return await self._open(opening, OperationKind.ADD, reader, partial(self._builder.add, "", ""))
+        return await self._open(opening, OperationKind.INVITE, reader, partial(self._builder.invite, action))
 
     async def _open(
         self,
@@ -179,117 +173,6 @@ class OperationForms:
         except KfError as error:
             log.warning(LogEvent("WeChat could not be read", **error_fields(error)))
             return refusal_view(kind, explain_error(error, context), context)
-
-    async def _typed(self, request: Operate, context: RenderContext) -> View | Message:
-        if request.kind is OperationKind.ADD:
-            target = pick(request.kind, request.text, ())
-            return await self._add(target.typed, target.rest, context)
-        snapshot = await self._snapshot()
-        target = pick(request.kind, request.text, snapshot.rows)
-        if not target.hits:  # it may have been added since
-            self._accounts.expire()
-            with suppress(KfError):
-                snapshot = await self._accounts.read()
-            target = pick(request.kind, request.text, snapshot.rows)
-        if target.account is None:
-            return self._no_target(request.kind, target, snapshot, context)
-        row = next(row for row in snapshot.rows if row.account.key == target.account.key)
-        return await self._form(request.kind, row, target.rest, context)
-
-    def _no_target(
-        self, kind: OperationKind, target: Target, snapshot: Snapshot, context: RenderContext
-    ) -> View | Message:
-        if kind is not OperationKind.INVITE:
-            return no_match(snapshot, target.typed, context)
-        hits = find_accounts(snapshot.rows, target.typed) if target.hits else snapshot.rows
-        return pick_form(hits, context, searched="" if target.hits else target.typed)
-
-    async def _invite(self, action: OpenInvite, context: RenderContext) -> View | Message:
-        if action.episode_id:
-            return await self._invite_again(action.episode_id, context)
-        row = await self._accounts.find(action.handle)
-        if row is None:
-            return replies.out_of_date(context)
-        return await self._form(OperationKind.INVITE, row, "", context)
-
-    async def _invite_again(self, episode_id: str, context: RenderContext) -> View | Message:
-        """Render the form of an alert from its episode, or from the last list if that is newer."""
-        found = await self._gate.episode(episode_id)
-        if found is None:
-            return replies.out_of_date(context)
-        last = self._accounts.last()
-        is_newer = last is not None and last.at >= found.state_since
-        row = account_of(last.rows, actions.handle(found.account_key)) if last and is_newer else None
-        facts = facts_of(row.account, self._clock()) if row else facts_of_episode(found)
-        if not facts.kf_account:
-            return operation_refusals.only_in_console(context)
-        return await self._invite_form(facts, "", context, episode_id=episode_id)
-
-    async def _form(
-        self, kind: OperationKind, row: AccountRow, rest: str, context: RenderContext
-    ) -> View | Message:
-        if not row.account.kf_account:
-            return operation_refusals.only_in_console(context)
-        facts = facts_of(row.account, self._clock())
-        if kind is OperationKind.INVITE:
-            if facts.status not in INVITABLE:  # the list may be old
-                newer = account_of((await self._accounts.read()).rows, actions.handle(row.account.key))
-                facts = facts_of(newer.account, self._clock()) if newer else facts
-            return await self._invite_form(facts, rest, context)
-        refused_at = await self._gate.refused_at(kind)
-        if kind is OperationKind.RENAME:
-            typed = {"name": rest} if rest else {}
-            return rename_form(
-                facts, self._clock(), context, channel=self._channel, typed=typed, refused_at=refused_at
-            )
-        conversations = await self._conversations(row) if facts.kf_wx else 0
-        return delete_form(
-            facts,
-            self._clock(),
-            context,
-            channel=self._channel,
-            conversations=conversations,
-            refused_at=refused_at,
-        )
-
-    async def _invite_form(
-        self, facts: AccountFacts, wx: str, context: RenderContext, *, episode_id: str = ""
-    ) -> View:
-        if facts.status not in INVITABLE:
-            return blocked_view(facts, self._clock(), context)
-        return invite_form(
-            facts,
-            self._clock(),
-            context,
-            channel=self._channel,
-            episode_id=episode_id,
-            typed={"wx": wx} if wx else {},
-            refused_at=await self._gate.refused_at(OperationKind.INVITE),
-        )
-
-    async def _add(self, account: str, name: str, context: RenderContext) -> View:
-        snapshot = await self._snapshot()
-        typed = {field: text for field, text in (("account", account), ("name", name)) if text}
-        return add_form(
-            context,
-            suffix=shared_suffix(row.account.kf_account for row in snapshot.rows),
-            number=len(snapshot.rows),
-            channel=self._channel,
-            typed=typed,
-            refused_at=await self._gate.refused_at(OperationKind.ADD),
-        )
-
-    async def _snapshot(self) -> Snapshot:
-        """Return the last list, however old; the submission reads it again."""
-        return self._accounts.last() or await self._accounts.read()
-
-    async def _conversations(self, row: AccountRow) -> int:
-        """Return the open conversations of an account; 0 if WeChat does not say at once."""
-        try:
-            online = await asyncio.wait_for(self._accounts.online(), CONVERSATIONS_SECONDS)
-        except TimeoutError:
-            return 0
-        return sum(one.accepted_case or 0 for one in online or () if one.key == row.account.key)
 
     async def _show(self, opening: Opening, view: View) -> ShownView | ViewRefused:
         if opening.replaces:
