@@ -7,12 +7,7 @@ WeChat is quick; else it is a modal that announces the outcome, and is replaced 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
-import secrets
-from dataclasses import dataclass
-from datetime import timedelta
 from time import monotonic
 
 from bot import actions, view_metadata
@@ -20,54 +15,31 @@ from bot.accounts import AccountRow, account_of
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.field_error_texts import field_errors
 from bot.blocks.modals.forms import invite_form
-from bot.blocks.modals.inputs import field_of, next_number
+from bot.blocks.modals.inputs import next_number
 from bot.blocks.modals.modal_view import callback_of
 from bot.blocks.modals.pick import blocked_view
 from bot.execution.operation_runner import OperationRunner
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.operation_modals import FirstResponse, OperationModals
+from bot.interactions.submitted_form import Form, wanted_of
+from bot.interactions.submitted_operations import SubmittedOperations
 from bot.operations.fields import (
     FieldError,
     FieldProblem,
-    check_typed,
-    parse_account,
-    parse_name,
-    parse_wechat_id,
 )
-from bot.operations.operation import AccountFacts, Availability, Operation, OperationKind, OperationState, Wanted
+from bot.operations.operation import AccountFacts, Availability, Operation, OperationKind
 from bot.operations.refusals import refusal_of
 from bot.operations.rules import INVITABLE, facts_of, facts_of_episode
 from bot.ports import Clock, FieldErrors, ShowView, Submission, SubmissionAnswer
 from bot.runtime.logs import LogEvent, error_fields, fault_words
 from bot.runtime.tasks import BackgroundTasks, with_timeout
-from bot.store import operation_rows, poll_state
-from bot.store.database import Store, Tx
+from bot.store.database import Store
 from bot.store.store_errors import StoreError
 from bot.view_metadata import FormMetadata
 from wechat_kf import KfError
 
 log = logging.getLogger(__name__)
-
-HOUR = timedelta(hours=1)
-ANEW = timedelta(minutes=1)  # the same values after a refusal are a double click at first, later another attempt
-LONGEST_NAME = 200  # characters of a person's name that are kept
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A submitted form, with the account that it is about."""
-
-    submission: Submission
-    metadata: FormMetadata
-    before: AccountFacts | None  # None for an account that is to be added
-
-    @property
-    def kind(self) -> OperationKind:
-        return self.metadata.kind
-
-    def typed(self, field: str) -> str:
-        return next((text for one, text in self.submission.values.items() if field_of(one) == field), "")
 
 
 class OperationSubmissions:
@@ -89,7 +61,7 @@ class OperationSubmissions:
         self._accounts = accounts
         self._gate = gate
         self._runner = runner
-        self._store = store
+        self._operations = SubmittedOperations(store, gate.policy)
         self._channel = channel
         self._clock = clock
         self._tasks = tasks
@@ -130,17 +102,16 @@ class OperationSubmissions:
     async def _operate(
         self, submission: Submission, metadata: FormMetadata, context: RenderContext, ends_at: float
     ) -> SubmissionAnswer:
-        async with self._store.begin() as tx:
-            _, earlier = await _earlier(tx, submission)
-        if earlier:  # before any check: the operation may have changed what they compare with
+        # Before any check: the operation may have changed what they compare with.
+        if earlier := await self._operations.earlier(submission):
             return self._answer(earlier, submission, context)
         form = Form(submission, metadata, await self._before(metadata, ends_at))
         if form.before is None and metadata.kind is not OperationKind.ADD:
             return self._refuse(submission, metadata.kind, FieldProblem.OUT_OF_DATE, context)
-        wanted = _wanted(form)
+        wanted = wanted_of(form)
         if isinstance(wanted, FieldError):
             return field_errors(wanted, metadata.kind, submission.values, context)
-        stored = await self._insert(form, wanted, context)
+        stored = await self._operations.insert(form, wanted, context.language)
         if isinstance(stored, FieldError):
             return field_errors(stored, metadata.kind, submission.values, context)
         operation, is_new = stored
@@ -184,51 +155,6 @@ class OperationSubmissions:
             return field_errors(error, operation.kind, submission.values, context)
         return ShowView(self._modals.view(operation, context, next_number(submission.values)))
 
-    async def _insert(
-        self, form: Form, wanted: Wanted, context: RenderContext
-    ) -> tuple[Operation, bool] | FieldError:
-        """Commit the operation. Return it, and whether it is new: a form may be submitted twice."""
-        submission, metadata = form.submission, form.metadata
-        async with self._store.begin() as tx:
-            await poll_state.load(tx, lock=True)  # so that two processes count the same operations
-            key, earlier = await _earlier(tx, submission)
-            if earlier:
-                return earlier, False
-            if limit := await self._limit(tx, metadata.kind):
-                return limit
-            asked = Operation(
-                id=secrets.token_hex(8),
-                kind=metadata.kind,
-                account_key=wanted.kf_account,
-                wanted=wanted,
-                before=form.before,
-                user_id=submission.user_id,
-                user_name=submission.user_name[:LONGEST_NAME] or submission.user_id,
-                asked_at=tx.now,
-                lease_until=tx.now + self._policy.lease,
-                episode_id=metadata.episode_id,
-                view_id=submission.view_id,
-                submission=key,
-                language=context.language.value,
-            )
-            inserted = await operation_rows.insert(tx, asked)
-        if inserted.in_progress:
-            other = inserted.in_progress
-            return FieldError(FieldProblem.IN_PROGRESS, at=other.asked_at, words=other.user_name)
-        return inserted.same_submission or asked, inserted.is_new
-
-    async def _limit(self, tx: Tx, kind: OperationKind) -> FieldError | None:
-        """Return an error if there were too many operations in the last hour."""
-        asked = await operation_rows.asked_since(tx, tx.now - HOUR)
-        deletions = [at for at, one in asked if one is OperationKind.DELETE]
-        limits = [([at for at, _ in asked], self._policy.per_hour)]
-        if kind is OperationKind.DELETE:
-            limits.append((deletions, self._policy.deletions_per_hour))
-        for times, most in limits:
-            if len(times) >= most:
-                return FieldError(FieldProblem.TOO_MANY, number=len(times), at=times[-most] + HOUR)
-        return None
-
     async def _before(self, metadata: FormMetadata, ends_at: float) -> AccountFacts | None:
         """Return the account of a form: as listed last, else as its alert knows it, else as listed now."""
         if metadata.kind is OperationKind.ADD:
@@ -257,47 +183,3 @@ class OperationSubmissions:
         self, submission: Submission, kind: OperationKind, problem: FieldProblem, context: RenderContext
     ) -> FieldErrors:
         return field_errors(FieldError(problem), kind, submission.values, context)
-
-
-async def _earlier(tx: Tx, submission: Submission) -> tuple[str, Operation | None]:
-    """Return the key of a submission, and the operation of an earlier click that has this key; None without one.
-
-    A click some time after a refusal is another attempt, and the clicks of one attempt share a key, too.
-    """
-    key = _key(submission)
-    while found := await operation_rows.of_submission(tx, key):
-        is_over = found.ended_at and found.state is not OperationState.DONE and tx.now - found.ended_at > ANEW
-        if not is_over:
-            break
-        key += "+"
-    return key, found
-
-
-def _key(submission: Submission) -> str:
-    """Return what two submissions of one click have in common.
-
-    After an error at a field the view keeps its `hash`, so the values count, too.
-    """
-    values = json.dumps(dict(submission.values), sort_keys=True)
-    digest = hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{submission.view_id}:{submission.version}:{digest}"
-
-
-def _wanted(form: Form) -> Wanted | FieldError:
-    """Return what the person asked for, or the error of a field."""
-    before = form.before
-    match form.kind:
-        case OperationKind.ADD:
-            account = parse_account(form.typed("account"), form.metadata.suffix)
-            name = parse_name(form.typed("name"))
-            error = next((one for one in (account, name) if isinstance(one, FieldError)), None)
-            return error or Wanted(str(account), nickname=str(name))
-        case OperationKind.INVITE if before:
-            wx = parse_wechat_id(form.typed("wx"))
-            return wx if isinstance(wx, FieldError) else Wanted(before.kf_account, invite_wx=wx)
-        case OperationKind.RENAME if before:
-            name = parse_name(form.typed("name"), before.kf_nick)
-            return name if isinstance(name, FieldError) else Wanted(before.kf_account, nickname=name)
-        case OperationKind.DELETE if before:
-            return check_typed(form.typed("typed"), before.kf_account) or Wanted(before.kf_account)
-    return FieldError(FieldProblem.OUT_OF_DATE)
