@@ -151,7 +151,7 @@ async def test_details_show_the_stored_data_while_wechat_fails(place):
         assert "chen_example" in shown(view)
         # A closed modal is forgotten.
         place.wechat.clear_faults()
-        place.wechat.inject(Fault(FaultMode.SLOW, path=protocol.KF_LIST, seconds=1))
+        place.wechat.inject(Fault(FaultMode.SLOW, times=None, path=protocol.KF_LIST, seconds=1))
         await place.slack.close_modal(user=LIN)
         await place.slack.click(alert_of(place), "alert.details", user=LIN)
         await modal(place, "Reading from WeChat…")
