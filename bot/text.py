@@ -7,6 +7,7 @@ fallback text of a message is as well, it also passes through `escape`.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import regex  # type: ignore[import-untyped]  # without type stubs
@@ -26,6 +27,7 @@ TYPED = Limit(40, 40)
 ERRMSG = Limit(120, 120)
 
 MUCH = 500  # the rest of a text is ignored: a hostile one must not keep the event loop busy
+REMEMBERED = 512  # texts: a pass renders the same names in every open message
 
 _BLANKS = regex.compile(r"[\s\u2800]+")
 # Controls, bidi and zero-width characters, halves of surrogate pairs, private and invisible ones:
@@ -57,6 +59,11 @@ def clean(text: str, limit: Limit) -> str:
 
     The result has no markup, mentions no one and is on one line. Cleaning it again changes nothing.
     """
+    return _clean(text[:MUCH], limit)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _clean(text: str, limit: Limit) -> str:
     harmless: str = _MARKUP.sub(_full_width, cut(visible(text), limit))
     return harmless
 
@@ -105,7 +112,7 @@ def _first(graphemes: list[str], most: int) -> str:
 
 def units(text: str) -> int:
     """Count UTF-16 code units: most emoji count two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def fold(text: str) -> str:
