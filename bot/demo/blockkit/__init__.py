@@ -6,7 +6,7 @@ reported as "JSON pointer: what is wrong"; lengths are UTF-16 code units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bot.demo.blockkit import markup, schema, view_schema
@@ -47,8 +47,9 @@ def flaws(message: Mapping[str, Any]) -> list[str]:
         found.append("/text: is missing; notifications and screen readers have nothing else")
     elif units(text) > MAX_TEXT:
         found.append(f"/text: must be less than {MAX_TEXT + 1} characters")
-    found += _flaws_inside(_texts(message))
-    if (length := content_length(message)) > MAX_CONTENT:
+    texts = [*_texts(message)]
+    found += _flaws_inside(texts)
+    if (length := _content_length(texts)) > MAX_CONTENT:
         found.append(f"/blocks: {length} characters of content, more than {MAX_CONTENT}")
     return found
 
@@ -98,10 +99,14 @@ def mentions(message: Mapping[str, Any]) -> list[str]:
 
 def content_length(message: Mapping[str, Any]) -> int:
     """Count the characters that people can read in the blocks, labels of buttons and menus included."""
-    return sum(units(content) for place, _, content in _texts(message) if place != "/text")
+    return _content_length(_texts(message))
 
 
-def _flaws_inside(texts: Iterator[tuple[str, str, str]]) -> list[str]:
+def _content_length(texts: Iterable[tuple[str, str, str]]) -> int:
+    return sum(units(content) for place, _, content in texts if place != "/text")
+
+
+def _flaws_inside(texts: Iterable[tuple[str, str, str]]) -> list[str]:
     found = []
     for place, kind, content in texts:
         inside = markup.in_mrkdwn if kind == "mrkdwn" else markup.in_plain_text
@@ -117,7 +122,7 @@ def _texts(message: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _texts_in(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if value.get("type") in ("mrkdwn", "plain_text") and isinstance(value.get("text"), str):
             yield f"{place}/text", value["type"], value["text"]
         for key, part in value.items():
@@ -125,6 +130,6 @@ def _texts_in(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
                 yield f"{place}/{key}", "plain_text", part
             else:
                 yield from _texts_in(part, f"{place}/{key}")
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
             yield from _texts_in(part, f"{place}/{index}")

@@ -11,7 +11,7 @@ Check = Callable[[Any, str], Iterator[str]]
 
 def units(text: str) -> int:
     """Count as Slack may count at worst: UTF-16 code units, so most emoji count two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def string(most: int) -> Check:
@@ -84,7 +84,7 @@ def shape(required: Mapping[str, Check], optional: Mapping[str, Check], *rules: 
     known = {**required, **optional}
 
     def check(value: Any, place: str) -> Iterator[str]:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             yield f"{place}: must be an object"
             return
         parts = [f"{place}: missing required field: {key}" for key in required if key not in value]
@@ -105,10 +105,10 @@ def tagged(variants: Mapping[str, Check]) -> Check:
     known = one_of(*variants)
 
     def check(value: Any, place: str) -> Iterator[str]:
-        kind = value.get("type") if isinstance(value, Mapping) else None
+        kind = value.get("type") if isinstance(value, dict) else None
         if isinstance(kind, str) and kind in variants:
             yield from variants[kind](value, place)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             yield from known(kind, f"{place}/type")
         else:
             yield f"{place}: must be an object"
