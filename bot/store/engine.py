@@ -46,7 +46,7 @@ def make_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
     if is_sqlite(url):
         engine = create_async_engine(
             sqlite_url(url),
-            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "factory": sqlite.Connection},
             # One permanent connection: to open one costs a file, a thread and two pragmas, twice as much as most
             # transactions. SQLite allows one writer at a time anyway, and a queue here is fairer than its polling.
             poolclass=sa.AsyncAdaptedQueuePool,

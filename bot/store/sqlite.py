@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import weakref
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -29,48 +30,73 @@ def prepare(engine: AsyncEngine) -> None:
     sa.event.listen(engine.sync_engine, "handle_error", discard_broken)
 
 
+class _Executed(NamedTuple):
+    """What a statement leaves, as the attributes of a cursor have it."""
+
+    description: Any = None
+    rowcount: int = -1
+    lastrowid: int | None = None
+    rows: Sequence[Any] = ()
+
+
+class _Fetching(sqlite3.Cursor):
+    """Returns the attributes with the rows. They are complete then: `rowcount` of a RETURNING is not before."""
+
+    def fetchall(self) -> Any:
+        rows = super().fetchall()
+        return _Executed(self.description, self.rowcount, self.lastrowid, rows)
+
+
+class Connection(sqlite3.Connection):
+    """A connection for aiosqlite whose `execute_fetchall` returns more than rows. It is called in its thread."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return self.cursor(_Fetching).execute(sql, parameters)
+
+
 class Cursor:
-    """A driver cursor for SQLAlchemy (`AsyncIODBAPICursor`) that avoids calls to the driver's thread.
+    """A driver cursor for SQLAlchemy (`AsyncIODBAPICursor`) that calls the driver's thread once for a statement.
 
     Each call wakes that thread, and then the event loop, which costs more than most statements do. aiosqlite's own
-    cursor needs a call each to open, execute, fetch and close. This one is opened by `execute`, and needs no close
-    after all rows are fetched, as SQLAlchemy always does.
+    cursor needs a call each to open, execute, fetch and close. SQLAlchemy fetches all rows at once, always.
     """
 
     arraysize = 1
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
-        self._open: aiosqlite.Cursor | None = None
+        self._executed = _Executed()
 
     async def __aenter__(self) -> Cursor:
         return self
 
     @property
     def description(self) -> Any:
-        return self._open.description if self._open else None
+        return self._executed.description
 
     @property
     def rowcount(self) -> int:
-        return self._open.rowcount if self._open else -1
+        return self._executed.rowcount
 
     @property
     def lastrowid(self) -> int | None:
-        return self._open.lastrowid if self._open else None
+        return self._executed.lastrowid
 
     async def execute(self, operation: str, parameters: Sequence[Any] = ()) -> Cursor:
-        self._open = await self._connection.execute(operation, parameters)
+        executed: Any = await self._connection.execute_fetchall(operation, parameters)
+        self._executed = executed
         return self
 
     async def executemany(self, operation: str, parameters: Iterable[Sequence[Any]]) -> Cursor:
-        self._open = await self._connection.executemany(operation, parameters)
+        done = await self._connection.executemany(operation, parameters)
+        self._executed = _Executed(rowcount=done.rowcount)
         return self
 
     async def fetchall(self) -> Iterable[Any]:
-        return await self._open.fetchall() if self._open else ()
+        return self._executed.rows
 
     async def close(self) -> None:
-        self._open = None
+        self._executed = _Executed()
 
 
 def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
