@@ -63,10 +63,22 @@ async def test_polls_that_end_together_are_recorded_in_one_statement(polls, stor
             return await polls.record(poll(f"wx-{number}", "other" if number == 3 else "same"))
 
     assert await asyncio.gather(*map(make, range(MOST + 6))) == [number != 3 for number in range(MOST + 6)]
-    assert batches == [MOST, 6]
+    assert batches == [MOST, 16]  # the second is filled up with repeats
     async with store.begin() as tx:
         read = sa.select(sa.func.count()).where(poll_state.c.last_read_at == BEGAN)
         assert (await tx.run(read)).scalar_one() == MOST + 5
+
+
+async def test_statements_of_four_sizes_record_any_number_of_polls(polls, batches):
+    async def make(number: int) -> bool:
+        with polls.polling():
+            return await polls.record(poll(f"wx-{number}"))
+
+    first = 0
+    for number in (1, 2, 3, 5, 17, 40):
+        assert all(await asyncio.gather(*map(make, range(first, first + number))))
+        first += number
+    assert sorted(set(batches)) == [1, 4, 16, MOST]
 
 
 async def test_poll_waits_for_another_that_runs_but_not_for_one_that_hangs(polls, batches):

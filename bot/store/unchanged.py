@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from bot.store.database import Tx
 from bot.store.tables import Moment, episode, poll_state
 
 MOST = 64  # polls in one statement
+# A statement of each size up to 64 would take 14 MB: those between are filled up with repeats of a poll.
+SIZES = (1, 4, 16, MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,9 @@ async def record_unchanged(tx: Tx, polls: Sequence[UnchangedPoll]) -> frozenset[
     polls = [one for one in polls if not is_skewed(one.served_at, one.began, now)]
     if not polls:
         return frozenset()
+    size = next(one for one in SIZES if one >= len(polls))
     parameters: dict[str, Any] = {"now": now}
-    for number, one in enumerate(polls):
+    for number, one in enumerate([*polls, *repeat(polls[-1], size - len(polls))]):
         parameters |= {
             f"appid_{number}": one.appid,
             f"began_{number}": one.began,
@@ -47,7 +51,7 @@ async def record_unchanged(tx: Tx, polls: Sequence[UnchangedPoll]) -> frozenset[
             f"wait_{number}": int(one.wait.total_seconds()),
             f"digest_{number}": one.rows_digest,
         }
-    return frozenset((await tx.run(_record(len(polls)), parameters)).scalars())
+    return frozenset((await tx.run(_record(size), parameters)).scalars())
 
 
 @cache
