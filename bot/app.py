@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 2  # for the store, which the watcher opens otherwise
 CONNECT_SECONDS = 5  # time for a new connection of Socket Mode, after which the old one is closed anyway
+HEALTH_SECONDS = 1.0  # between two checks: one takes more statements than a poll, and many polls wake it
 REQUEST_SECONDS = 3  # Slack waits no longer for an acknowledgement
 DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 OPENING_SECONDS = 3  # for a database that has not been opened yet
@@ -199,7 +200,7 @@ class Process:
             found = await fleet.problems()
             log_of_problems.note({tenant.slug if fleet.is_several else "": each for tenant, each in found})
 
-        health = PeriodicTask("health", check_health, fleet.pace, waiting_for=waiting_for)
+        health = PeriodicTask("health", check_health, fleet.pace, least=HEALTH_SECONDS, waiting_for=waiting_for)
         store = fleet.shared.store
         alerts = AlertLoops(fleet, store, self._by_account, health).tasks() if store else []
         self._loops += [*alerts, *filter(None, [self._of_platform]), health]

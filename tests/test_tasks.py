@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
+import time
 
 import pytest
 
@@ -180,3 +182,19 @@ async def test_loop_that_is_woken_does_not_wait():
     loop = PeriodicTask("watcher", step, 3600)
     await asyncio.wait_for(loop.run(), 5)
     assert steps == 3
+
+
+async def test_loop_that_is_woken_often_takes_a_step_each_time_its_least_seconds_are_over():
+    times = []
+
+    async def step() -> None:
+        times.append(time.monotonic())
+        loop.wake()
+        if len(times) == 3:
+            asyncio.get_running_loop().call_later(0.01, loop.stop)
+
+    loop = PeriodicTask("health", step, 3600, least=0.05)
+    await asyncio.wait_for(loop.run(), 5)
+    ended = time.monotonic()
+    assert [after - before >= 0.05 for before, after in itertools.pairwise(times)] == [True, True]
+    assert ended - times[-1] < 0.05  # the wait does not hold up the end

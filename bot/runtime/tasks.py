@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -105,6 +106,7 @@ class PeriodicTask:
         step: Callable[[], Coroutine[Any, Any, float | None]],
         every: float,
         *,
+        least: float = 0.0,
         waiting_for: Callable[[Exception], str | None] = lambda _: None,
         limit: float = STEP_SECONDS,
         ready: Callable[[], bool] = lambda: True,
@@ -113,31 +115,40 @@ class PeriodicTask:
 
         Args:
             step: may return the seconds until the next step, in place of `every`.
+            least: seconds from one step to the next, however often the loop is woken.
             waiting_for: describes a temporary failure, which is logged without a traceback; None for others.
             limit: seconds after which a step is cancelled.
             ready: returns False while no step is to be taken.
         """
         self._step = step
         self._every = every
+        self._least = least
         self._failures = FailureLog(name, waiting_for)
         self._limit = limit
         self._ready = ready
         self._woken = asyncio.Event()
-        self.stopping = False
+        self._stopped = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopped.is_set()
 
     def wake(self) -> None:
         self._woken.set()
 
     def stop(self) -> None:
         """Start no further step; let the present one finish."""
-        self.stopping = True
+        self._stopped.set()
         self._woken.set()
 
     async def run(self) -> None:
         while not self.stopping:
             self._woken.clear()
+            next_at = time.monotonic() + self._least
             pause = await self._attempt() if self._ready() else None
-            await self._rest(pause or self._every)
+            await _rest(self._woken, pause or self._every)
+            if (left := next_at - time.monotonic()) > 0:
+                await _rest(self._stopped, left)
 
     async def _attempt(self) -> float | None:
         try:
@@ -149,8 +160,9 @@ class PeriodicTask:
         self._failures.note_success()
         return pause
 
-    async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
-        except TimeoutError:
-            return
+
+async def _rest(until: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(until.wait(), seconds)
+    except TimeoutError:
+        return
