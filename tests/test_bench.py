@@ -22,6 +22,7 @@ from bot.settings.parsers import QueueKind
 from wechat_kf import protocol
 
 
+@pytest.mark.test_all
 @pytest.mark.process
 @pytest.mark.timeout(120)
 async def test_every_measurement_runs(tmp_path):

@@ -124,7 +124,7 @@ def linked(members):
 
 
 @pytest.mark.parametrize("shape", facts)
-@settings(max_examples=share(25, 50))
+@settings(max_examples=share(15, 50))
 @given(data=st.data())
 def test_every_message_fits_and_has_only_permitted_mentions(shape, data):
     members = data.draw(st.lists(episodes, min_size=1, max_size=14))

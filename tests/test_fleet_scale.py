@@ -35,7 +35,7 @@ from tests.budgets import share
 from tests.running import CARE
 from tests.test_shared_channels import Fleet as SharedChannel
 
-FEW, MANY = 50, share(2_000, 10_000)
+FEW, MANY = 50, share(1_000, 10_000)
 MORE = 10  # of anything, for all the other accounts
 USER = "U0MEI"
 

@@ -88,8 +88,13 @@ async def owner(store: Store, clock: VirtualClock) -> AsyncIterator[Owner]:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the page wait for tenths of a second where it waits for seconds."""
     monkeypatch.setattr(owner_visits, "PUSH_FIRST", (0.05, 0.1, 0.2))
-    monkeypatch.setattr(owner_visits, "PATIENCE", 0.5)
     monkeypatch.setattr(authorization, "RETRIES", (0.7,))
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the page wait for less than a retry takes."""
+    monkeypatch.setattr(owner_visits, "PATIENCE", 0.5)
 
 
 @pytest.mark.parametrize("on_phone", [True, False])
@@ -236,6 +241,7 @@ async def test_account_with_an_appsecret_needs_no_authorisation(owner):
     assert await owner.bot.secrets() == set()
 
 
+@pytest.mark.usefixtures("short_patience")
 async def test_silent_wechat_is_tried_again_behind_the_page(owner):
     owner.bot.wechat.component_api.inject(Fault(FaultMode.ERRCODE, errcode=-1, times=1, path=QUERY_AUTH))
     consent = await owner.consents()
@@ -247,6 +253,7 @@ async def test_silent_wechat_is_tried_again_behind_the_page(owner):
     assert (await owner.bot.state(), owner.woken) == ("active", 1)
 
 
+@pytest.mark.usefixtures("short_patience")
 @pytest.mark.both_stores
 async def test_store_that_is_away_is_tried_again_behind_the_page(owner):
     consent = await owner.consents()
@@ -265,6 +272,7 @@ async def _run(owner: Owner, statement: str) -> None:
         await tx.run(sa.text(statement))
 
 
+@pytest.mark.usefixtures("short_patience")
 async def test_attempt_ends_with_the_process_and_with_the_code(owner):
     owner.bot.wechat.component_api.inject(Fault(FaultMode.ERRCODE, errcode=-1, times=None, path=QUERY_AUTH))
     consent = await owner.consents()

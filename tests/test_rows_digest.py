@@ -137,7 +137,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.model
-@settings(max_examples=share(8, 150), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=share(5, 150), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(steps=STEPS)
 def test_histories_with_and_without_the_digest_are_the_same(migrated_sqlite, tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("pair")
