@@ -21,6 +21,7 @@ from bot.blocks.channel.wording import (
     quiet_notice,
     replacement,
     sentence,
+    unconfirmed,
 )
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.names import account_of, name_of
@@ -47,13 +48,14 @@ def change_reply(episode: Episode, payload: Mapping[str, Any], context: RenderCo
         shown = _call(then, context, context.mention if mentioned else "")
     else:
         shown = _passed_lead(then, context)
-    blocks = [builders.section(context.paragraph(shown, quiet_notice(payload, context)))]
+    blocks = [builders.section(context.paragraph(shown, _stale(then, context), quiet_notice(payload, context)))]
     if call and then.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED):
         blocks.append(builders.actions(builders.console(context)))  # the channel shows it without the thread's
     text = plain_text(then, context)
     if then.state is EpisodeState.REPLACED:
         text = context.paragraph(introduction(then, context), replacement(then, context.as_text))
-    return Message(context.paragraph(text, quiet_notice(payload, context.as_text)), blocks)
+    as_text = context.as_text
+    return Message(context.paragraph(text, _stale(then, as_text), quiet_notice(payload, as_text)), blocks)
 
 
 def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], context: RenderContext) -> Message:
@@ -88,6 +90,12 @@ def name_list(episodes: Sequence[Episode], context: RenderContext) -> Message:
         lambda: Message(text, sections([_name(episode, NAME, ACCOUNT, context) for episode in episodes])),
         lambda: Message(text, sections(shortened())),
     )
+
+
+def _stale(then: Episode, context: RenderContext) -> str:
+    """Say when WeChat was last read, for what time alone has brought about. A rejection has been read."""
+    by_time = then.state in (EpisodeState.WAITING, EpisodeState.EXPIRED)
+    return unconfirmed(then, context) if by_time else ""
 
 
 def _at_recording(episode: Episode, payload: Mapping[str, Any]) -> Episode:
