@@ -92,9 +92,8 @@ class MeasuredFleet:
         Raises:
             TimeoutError: an account was not polled.
         """
-        asleep = min(ASLEEP_SECONDS, self.size.interval + 1)
-        found = Round(self.database.make_all_due(asleep), self.size.interval)
-        await asyncio.sleep(asleep)
+        found = Round(self.database.make_all_due(self.asleep), self.size.interval)
+        await asyncio.sleep(self.asleep)
         found.add([poll for poll in await self.wechat.read() if poll.at >= found.began])
         async with asyncio.timeout(self._limit):
             while len(found.last) < self.size.accounts:
@@ -109,6 +108,11 @@ class MeasuredFleet:
                 if is_so():
                     return
                 await asyncio.sleep(LOOK_SECONDS)
+
+    @property
+    def asleep(self) -> float:
+        """Return the seconds after which every process has read due times that were changed just now."""
+        return min(ASLEEP_SECONDS, self.size.interval + 1)
 
     @property
     def _limit(self) -> float:

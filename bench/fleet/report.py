@@ -28,7 +28,8 @@ async def take(size: Size, seconds: float, folder: Path, backend: QueueKind) -> 
     """Measure a fleet in the order in which an installation meets the scenes."""
     async with measured_fleet(size, folder, backend) as fleet, fleet.worker() as bot:
         first = await fleet.first_round()
-        await fleet.round()  # only now is each list known as one that changed nothing
+        for _ in range(2):  # only then is each list known as one that changes nothing
+            await fleet.round()
         start = await fleet.start()
         steady = await scenes.steady(fleet, bot, seconds)
         bursts = [await scenes.burst(fleet, bot) for _ in range(2)]

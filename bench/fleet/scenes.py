@@ -64,7 +64,7 @@ class Kill:
 async def steady(fleet: MeasuredFleet, bot: BotProcess, seconds: float) -> Steady:
     """Let the accounts become due in no order within one interval, and watch for so long."""
     fleet.database.spread(fleet.size.interval)
-    await asyncio.sleep(SETTLE_SECONDS)
+    await asyncio.sleep(fleet.asleep + SETTLE_SECONDS)
     await fleet.wechat.read()
     samples, before, began = [], _cost(fleet, bot), time.time()
     while (left := began + seconds - time.time()) > 0:
