@@ -17,13 +17,15 @@ from bot.demo.slack_simulator import Message, SlackSimulator
 from bot.operations.operation import OperationKind, OperationState
 from bot.outbox.event_keys import EventKeys
 from bot.store.tables import episode, message, operation, poll_state
+from tests.accounts import invited
+from tests.bots import Bot, rejected
 from tests.budgets import TEST_ALL
-from tests.crash import report
+from tests.crash import failpoint_bot, report
 from tests.crash.__main__ import KILLS, _parser, main
 from tests.crash.accounts import ALONE, THREE
 from tests.crash.confusion import foreign_data, is_about
 from tests.crash.environment import CrashEnvironment
-from tests.crash.failpoint_bot import commit_kind
+from tests.crash.failpoint_bot import CommitFailpoint, commit_kind
 from tests.crash.failpoints import (
     FAILPOINTS,
     ON_EMPTY_STORE,
@@ -43,6 +45,7 @@ from tests.crash.stores import KINDS, SEVERAL, SKEW
 from tests.crash.watched_account import WatchedAccount
 from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
 from tests.documents import ROOT
+from tests.fakes import LOST
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 
@@ -193,9 +196,18 @@ def test_commit_that_inserts_an_operation_is_asked():
     assert commit_kind([str(sa.insert(operation).values(id="x"))], is_lookup=False) is CommitKind.OPERATION_ASKED
 
 
-def test_commit_that_records_a_found_message_is_adopted():
-    found = update(message, status="sent", ts="1.0", sent_at=NOW)
-    assert commit_kind([found], is_lookup=True) is CommitKind.ADOPTED
+async def test_commit_that_records_a_found_message_is_adopted(store, clock, monkeypatch):
+    """The store's own statements are executed: they must name the message as the failpoint expects it."""
+    kills = []
+    monkeypatch.setattr(failpoint_bot, "kill_self", lambda: kills.append(len(bot.slack.posted)))
+    failpoint, bot = CommitFailpoint("before", CommitKind.ADOPTED, 1), Bot(store, clock)
+    with failpoint.installed():
+        bot.slack.outcomes = [LOST]
+        await bot.reads(invited("bo"))
+        await bot.reads(rejected("bo"))
+        assert kills == []
+        await bot.waits_out_a_lease()
+    assert kills == [1]
 
 
 @pytest.mark.parametrize(

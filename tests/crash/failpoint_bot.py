@@ -11,7 +11,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ LOOKUPS = str(message.c.failed_lookups)
 EDITS = {
     str(one) for one in (message.c.applied_hash, message.c.next_edit_at, message.c.is_final, message.c.is_deleted)
 }
-UPDATED_MESSAGE, MESSAGE_ID = f"UPDATE {message.name} SET ", re.compile(r"id_\d+")  # the latter as a parameter
+UPDATED_MESSAGE, MESSAGE_ID = f"UPDATE {message.name} SET ", "message_id"  # the latter is a parameter of `outbox`
 INSERTED_OPERATION, UPDATED_OPERATION = f"INSERT INTO {operation.name} ", f"UPDATE {operation.name} SET "
 STATE, ENDED_AT, ERRCODE = (
     column.name for column in (operation.c.state, operation.c.ended_at, operation.c.errcode)
@@ -108,11 +109,21 @@ class CommitFailpoint:
         self._number = number
         self._lookups: set[str] = set()  # IDs of the messages that are being looked up
 
-    def install(self) -> None:
-        event.listen(Engine, "begin", self._on_begin)
-        event.listen(Engine, "before_cursor_execute", self._note)
-        event.listen(Engine, "commit", self._on_commit)
-        event.listen(Pool, "reset", self._after_commit)
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        listeners: list[tuple[type, str, Callable[..., None]]] = [
+            (Engine, "begin", self._on_begin),
+            (Engine, "before_cursor_execute", self._note),
+            (Engine, "commit", self._on_commit),
+            (Pool, "reset", self._after_commit),
+        ]
+        for listener in listeners:
+            event.listen(*listener)
+        try:
+            yield
+        finally:
+            for listener in listeners:
+                event.remove(*listener)
 
     def _on_begin(self, connection: Connection) -> None:
         connection.info["statements"] = []
@@ -124,9 +135,9 @@ class CommitFailpoint:
     ) -> None:
         connection.info.setdefault("statements", []).append(statement)
         if statement.startswith(UPDATED_MESSAGE):
-            values = context.compiled_parameters[0].items()
-            ids = {value for name, value in values if MESSAGE_ID.fullmatch(name)}
-            connection.info.setdefault("messages", set()).update(ids)
+            values = context.compiled_parameters[0]
+            if MESSAGE_ID in values:
+                connection.info.setdefault("messages", set()).add(values[MESSAGE_ID])
         if statement.startswith(UPDATED_OPERATION):
             connection.info["updated_operation"] = context.compiled_parameters[0]
 
@@ -161,9 +172,10 @@ def kill_self() -> None:
 def run() -> int:
     # Messages of a channel that accounts share wait for others: here not so long that no failpoint is reached.
     shared_channels.WINDOW = SHARED_WINDOW
+    failpoint: AbstractContextManager[None] = nullcontext()
     if spec := os.environ.pop(FAILPOINT, ""):
         site, kind, count = spec.split(",")
-        CommitFailpoint(site, kind, int(count)).install()
+        failpoint = CommitFailpoint(site, kind, int(count)).installed()
     skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
     variables = environment.take()
     settings = Settings.from_environ(variables)
@@ -174,7 +186,8 @@ def run() -> int:
     def clock() -> datetime:
         return utc_now() + skew
 
-    return asyncio.run(serve(defined, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
+    with failpoint:
+        return asyncio.run(serve(defined, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
 
 
 if __name__ == "__main__":
