@@ -200,7 +200,9 @@ class Process:
             found = await fleet.problems()
             log_of_problems.note({tenant.slug if fleet.is_several else "": each for tenant, each in found})
 
-        health = PeriodicTask("health", check_health, fleet.pace, least=HEALTH_SECONDS, waiting_for=waiting_for)
+        health = PeriodicTask(
+            "health", check_health, fleet.pace, min_interval=HEALTH_SECONDS, waiting_for=waiting_for
+        )
         store = fleet.shared.store
         alerts = AlertLoops(fleet, store, self._by_account, health).tasks() if store else []
         self._loops += [*alerts, *filter(None, [self._of_platform]), health]

@@ -1,9 +1,9 @@
 """Requests, and the parser of the text of a command. Pure; nothing is looked up here.
 
 A new command needs a request class in `Answered`, its word in `_WORDS` and `_command`, its Chinese words in
-`command_words`, an answer in `interactions.commands` (`_answer` if it needs no WeChat, else `_from_wechat`; and
-`_runs`), and a line in the help, `blocks.answers.guide`. For a button that runs it, extend `actions.encode` and
-`decode`. CONTRIBUTING.md lists what else belongs to it: samples, manifests, documents.
+`command_words`, an answer in `interactions.commands` (`_answer` if it needs no WeChat, else `_from_wechat`), and a
+line in the help, `blocks.answers.guide`. For a button that runs it, extend `actions.encode` and `decode`.
+CONTRIBUTING.md lists what else belongs to it: samples, manifests, documents.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ import regex  # type: ignore[import-untyped]  # without type stubs
 
 
 class Limit(NamedTuple):
-    """The most that a text may fill, its `…` included."""
+    """The maximum length of a text, its `…` included."""
 
     graphemes: int  # characters as a reader counts them
-    units: int  # UTF-16 code units, as Slack may count
+    units: int  # UTF-16 code units, in case Slack counts these
 
 
 NAME = Limit(24, 80)
@@ -26,8 +26,8 @@ STATUS_WORD = Limit(24, 80)
 TYPED = Limit(40, 40)
 ERRMSG = Limit(120, 120)
 
-MUCH = 500  # the rest of a text is ignored: a hostile one must not keep the event loop busy
-REMEMBERED = 512  # texts: a pass renders the same names in every open message
+MAX_INPUT = 500  # characters; the rest is ignored: a hostile text must not keep the event loop busy
+CACHE_SIZE = 512  # texts: each pass over the open messages renders the same names
 
 _BLANKS = regex.compile(r"[\s\u2800]+")
 # Controls, bidi and zero-width characters, halves of surrogate pairs, private and invisible ones:
@@ -39,15 +39,15 @@ _HIDDEN = regex.compile(
 )
 # The joiner and the variation selectors are kept inside emoji only.
 _STRAY = regex.compile(
-    r"(?<![\p{Emoji}--*])[\uFE0E\uFE0F]"  # the asterisk counts as one, and will not stay
+    r"(?<![\p{Emoji}--*])[\uFE0E\uFE0F]"  # the asterisk has this property, but `clean` replaces it
     r"|(?<!\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]?)\u200D"
     r"|\u200D(?!\p{Extended_Pictographic})",
     regex.V1,
 )
-_PILED_MARKS = regex.compile(r"(\p{M}{4})\p{M}+")  # text that grows over its neighbours' lines
+_PILED_MARKS = regex.compile(r"(\p{M}{4})\p{M}+")  # more than four marks on a letter would cover the lines above
 _MARKUP = regex.compile(
     r"[<>*~`]"
-    r"|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])"  # between letters or digits it stays: IDs are copied
+    r"|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])"  # between letters or digits it stays, so that IDs can be copied
     r"|:(?=[^\s:：]+:)|(?<=:[^\s:：]+):"  # both colons of :tada:
 )
 _GRAPHEME = regex.compile(r"\X")
@@ -59,28 +59,28 @@ def clean(text: str, limit: Limit) -> str:
 
     The result has no markup, mentions no one and is on one line. Cleaning it again changes nothing.
     """
-    return _clean(text[:MUCH], limit)
+    return _clean(text[:MAX_INPUT], limit)
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def _clean(text: str, limit: Limit) -> str:
     harmless: str = _MARKUP.sub(_full_width, cut(visible(text), limit))
     return harmless
 
 
 def escape(text: str) -> str:
-    """Escape clean text for mrkdwn."""
+    """Escape `&`, `<` and `>` for mrkdwn."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def mrkdwn(text: str, limit: Limit) -> str:
-    """Clean foreign text and escape it. Not twice: `&amp;` would be escaped again."""
+    """Clean foreign text and escape it. Do not do it twice: `&amp;` would be escaped again."""
     return escape(clean(text, limit))
 
 
 def visible(text: str) -> str:
-    """Remove characters that hide or reorder text, and fold white space to single blanks."""
-    text = _STRAY.sub("", _HIDDEN.sub("", text[:MUCH]))
+    """Remove characters that hide or reorder text, and surplus marks; fold white space; cut at MAX_INPUT."""
+    text = _STRAY.sub("", _HIDDEN.sub("", text[:MAX_INPUT]))
     shown: str = _BLANKS.sub(" ", _PILED_MARKS.sub(r"\1", text))
     return shown.strip()
 
@@ -88,7 +88,7 @@ def visible(text: str) -> str:
 def cut(text: str, limit: Limit) -> str:
     """Cut between graphemes, never inside one, and end a text that was longer with `…`."""
     if len(text) <= limit.graphemes and units(text) <= limit.units:
-        return text  # it has no more graphemes than characters
+        return text  # a text never has more graphemes than characters
     graphemes = _GRAPHEME.findall(text)
     if len(graphemes) <= limit.graphemes and units(text) <= limit.units:
         return text
@@ -96,7 +96,7 @@ def cut(text: str, limit: Limit) -> str:
 
 
 def beginning(text: str, most: int) -> str:
-    """Return the first `most` UTF-16 units of a text, without half a grapheme: for a person to edit, so no `…`."""
+    """Return at most `most` UTF-16 units of a text, in whole graphemes. It is for input fields, so without `…`."""
     return text if units(text) <= most else _first(_GRAPHEME.findall(text), most)
 
 
@@ -111,7 +111,7 @@ def _first(graphemes: list[str], most: int) -> str:
 
 
 def units(text: str) -> int:
-    """Count UTF-16 code units: most emoji count two."""
+    """Count UTF-16 code units: a character beyond U+FFFF, such as most emoji, counts two."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -121,12 +121,12 @@ def fold(text: str) -> str:
 
 
 def id_of(wechat_id: str | None) -> str:
-    """Return a whole WeChat ID, for ephemeral answers only."""
+    """Clean an ID of WeChat without masking it, for what only one user reads."""
     return clean(wechat_id or "", ACCOUNT)
 
 
 def masked(wechat_id: str | None) -> str:
-    """Mask a WeChat ID for the channel: `bo•••le`. Bullets, because asterisks are markup."""
+    """Mask an ID for channels and logs: `bo•••le`; `•••` if it is short. Bullets, because asterisks are markup."""
     whole = _GRAPHEME.findall(id_of(wechat_id))
     return "".join([*whole[:2], "•••", *whole[-2:]]) if len(whole) > 7 else "•••"
 
@@ -137,4 +137,4 @@ def many(number: int, noun: str, plural: str = "") -> str:
 
 
 def _full_width(match: regex.Match[str]) -> str:
-    return chr(ord(match[0]) + 0xFEE0)  # ASCII and its full-width forms have the same order
+    return chr(ord(match[0]) + 0xFEE0)  # full-width forms are ASCII plus this

@@ -184,7 +184,7 @@ async def test_loop_that_is_woken_does_not_wait():
     assert steps == 3
 
 
-async def test_loop_that_is_woken_often_takes_a_step_each_time_its_least_seconds_are_over():
+async def test_loop_that_is_woken_often_takes_a_step_when_its_least_interval_is_over():
     times = []
 
     async def step() -> None:
@@ -193,7 +193,7 @@ async def test_loop_that_is_woken_often_takes_a_step_each_time_its_least_seconds
         if len(times) == 3:
             asyncio.get_running_loop().call_later(0.01, loop.stop)
 
-    loop = PeriodicTask("health", step, 3600, least=0.05)
+    loop = PeriodicTask("health", step, 3600, min_interval=0.05)
     await asyncio.wait_for(loop.run(), 5)
     ended = time.monotonic()
     assert [after - before >= 0.05 for before, after in itertools.pairwise(times)] == [True, True]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.store import poll_state as planning
 from bot.store.database import Store
 from bot.store.tables import poll_state
-from bot.store.unchanged import MOST, UnchangedPoll
+from bot.store.unchanged import MAX_BATCH, UnchangedPoll
 from bot.watcher.unchanged_polls import UnchangedPolls
 from tests.conftest import APPID, NOW
 
@@ -46,7 +46,7 @@ async def polls(store: Store, clock) -> UnchangedPolls:
             "rows_digest": "same",
             "good_polls": 2,
         }
-        for number in range(MOST + 6)
+        for number in range(MAX_BATCH + 6)
     ]
     async with store.begin() as tx:
         await tx.connection.execute(sa.insert(poll_state), rows)
@@ -62,11 +62,13 @@ async def test_polls_that_end_together_are_recorded_in_one_statement(polls, stor
         with polls.polling():
             return await polls.record(poll(f"wx-{number}", "other" if number == 3 else "same"))
 
-    assert await asyncio.gather(*map(make, range(MOST + 6))) == [number != 3 for number in range(MOST + 6)]
-    assert batches == [MOST, 16]  # the second is filled up with repeats
+    assert await asyncio.gather(*map(make, range(MAX_BATCH + 6))) == [
+        number != 3 for number in range(MAX_BATCH + 6)
+    ]
+    assert batches == [MAX_BATCH, 16]  # the second is filled up with repeats
     async with store.begin() as tx:
         read = sa.select(sa.func.count()).where(poll_state.c.last_read_at == BEGAN)
-        assert (await tx.run(read)).scalar_one() == MOST + 5
+        assert (await tx.run(read)).scalar_one() == MAX_BATCH + 5
 
 
 async def test_statements_of_four_sizes_record_any_number_of_polls(polls, batches):
@@ -78,7 +80,7 @@ async def test_statements_of_four_sizes_record_any_number_of_polls(polls, batche
     for number in (1, 2, 3, 5, 17, 40):
         assert all(await asyncio.gather(*map(make, range(first, first + number))))
         first += number
-    assert sorted(set(batches)) == [1, 4, 16, MOST]
+    assert sorted(set(batches)) == [1, 4, 16, MAX_BATCH]
 
 
 async def test_poll_waits_for_another_that_runs_but_not_for_one_that_hangs(polls, batches):

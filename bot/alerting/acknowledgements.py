@@ -1,7 +1,7 @@
 """User actions on an invitation: acknowledge, snooze, and undo of either. Pure.
 
-They change no state and emit no event, but end or postpone the reminders that `deadlines` emits. There a
-snooze ends when its time has come.
+They change no state and emit no event, but end or postpone the reminders that `deadlines` emits.
+`deadlines.apply_timers` ends a snooze at its time, at the smallest lead or at the deadline.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Reconcile posts with an unknown outcome: search the history of the channel for the key of the message.
 
 The outcome is unknown if Slack's response was lost, was unreadable or came too late. `sender` leaves such a row as
-`sending`; when its lease has run out, it is looked up here, twice, before it is posted again.
+`sending`; when its lease has run out, it is looked up here, twice, before it is posted again. If the history cannot
+be read, an urgent message is posted again, marked as a possible repeat, and any other is given up.
 """
 
 from __future__ import annotations

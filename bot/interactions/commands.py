@@ -1,4 +1,7 @@
-"""Answer `/kf` and its buttons: choose the answer to a request. `blocks` renders it; no Slack calls here."""
+"""Answer `/kf` and its buttons: choose the answer to a request. `blocks` renders it; no Slack calls here.
+
+`bot.requests` reads the text of a command, and says how to add one.
+"""
 
 from __future__ import annotations
 

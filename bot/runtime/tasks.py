@@ -1,4 +1,4 @@
-"""Background tasks that continue after an acknowledgement, periodic tasks that survive failures, and a timeout."""
+"""Background tasks that outlive the request that started them, periodic tasks that survive failures, a timeout."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CANCEL_SECONDS = 1
-STEP_SECONDS = 900  # a step may read the whole history of a channel; all that it calls has shorter limits
+CANCEL_SECONDS = 1  # for cancelled work to clean up
+STEP_SECONDS = 900  # a step may read the whole history of a channel; each of its calls has a shorter limit
 
 
 class BackgroundTasks:
@@ -23,7 +23,7 @@ class BackgroundTasks:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
-        self.stopping = asyncio.Event()  # set at shutdown: tasks that only wait end at once
+        self.stopping = asyncio.Event()  # set at shutdown, for tasks to end a pause early
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
@@ -31,7 +31,7 @@ class BackgroundTasks:
         task.add_done_callback(self._running.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for running tasks; after `seconds` cancel them, and give them one second to clean up."""
+        """Wait for running tasks; after `seconds` cancel them, and give them CANCEL_SECONDS to clean up."""
         self.stopping.set()
         if not self._running:
             return
@@ -39,7 +39,7 @@ class BackgroundTasks:
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=1)
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -49,7 +49,9 @@ class BackgroundTasks:
 
 
 async def with_timeout(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return the result. Late work is cancelled and not waited for, since it may hang in its cancellation, too.
+    """Return the result of `work`. Late work is cancelled and not waited for, since it may ignore that.
+
+    If the caller is cancelled, the work has CANCEL_SECONDS to end.
 
     Raises:
         TimeoutError: there was no result in time.
@@ -69,36 +71,40 @@ async def with_timeout(work: Coroutine[Any, Any, T], seconds: float) -> T:
 
 def _abandon(task: asyncio.Task[Any]) -> None:
     task.cancel()
+    # The exception is read, or asyncio would log that it was not.
     task.add_done_callback(lambda late: late.cancelled() or late.exception())
 
 
 class FailureLog:
-    """Logs the failures of a loop, once for each reason: one that lasts for hours must not fill the log."""
+    """Logs a failure of a loop when its reason is another one than before: a lasting one must not fill the log.
+
+    The reason is what `waiting_for` returns, or else the type of the exception.
+    """
 
     def __init__(self, name: str, waiting_for: Callable[[Exception], str | None] = lambda _: None) -> None:
         """Take the name of the loop. `waiting_for` describes a temporary failure; None for others."""
         self._name = name
         self._waiting_for = waiting_for
-        self._failing = ""
+        self._last_reason = ""
 
     def note(self, exc: Exception) -> None:
         reason = self._waiting_for(exc) or type(exc).__name__
-        if reason == self._failing:
+        if reason == self._last_reason:
             return
-        self._failing = reason
+        self._last_reason = reason
         if self._waiting_for(exc):
             log.warning(LogEvent("loop paused", loop=self._name, error=reason))
         else:
             log.error(LogEvent("loop step failed", loop=self._name), exc_info=exc)
 
     def note_success(self) -> None:
-        if self._failing:
+        if self._last_reason:
             log.info(LogEvent("loop recovered", loop=self._name))
-        self._failing = ""
+        self._last_reason = ""
 
 
 class PeriodicTask:
-    """A loop that takes a step at intervals, or at once when woken, until stopped. No failure ends it."""
+    """A loop that takes a step at intervals, or sooner when woken, until stopped. No failure ends it."""
 
     def __init__(
         self,
@@ -106,7 +112,7 @@ class PeriodicTask:
         step: Callable[[], Coroutine[Any, Any, float | None]],
         every: float,
         *,
-        least: float = 0.0,
+        min_interval: float = 0.0,
         waiting_for: Callable[[Exception], str | None] = lambda _: None,
         limit: float = STEP_SECONDS,
         ready: Callable[[], bool] = lambda: True,
@@ -114,15 +120,15 @@ class PeriodicTask:
         """Keep the step and its pace.
 
         Args:
-            step: may return the seconds until the next step, in place of `every`.
-            least: seconds from one step to the next, however often the loop is woken.
+            step: may return the seconds until the next step; None or 0 stand for `every`.
+            min_interval: seconds between the beginnings of two steps, however often the loop is woken.
             waiting_for: describes a temporary failure, which is logged without a traceback; None for others.
-            limit: seconds after which a step is cancelled.
-            ready: returns False while no step is to be taken.
+            limit: seconds after which a step is cancelled. One that ignores that may overlap with the next.
+            ready: returns False while steps are to be skipped; it is called again after `every`.
         """
         self._step = step
         self._every = every
-        self._least = least
+        self._min_interval = min_interval
         self._failures = FailureLog(name, waiting_for)
         self._limit = limit
         self._ready = ready
@@ -144,7 +150,7 @@ class PeriodicTask:
     async def run(self) -> None:
         while not self.stopping:
             self._woken.clear()
-            next_at = time.monotonic() + self._least
+            next_at = time.monotonic() + self._min_interval
             pause = await self._attempt() if self._ready() else None
             await _rest(self._woken, pause or self._every)
             if (left := next_at - time.monotonic()) > 0:

@@ -46,8 +46,8 @@ def make_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
     if is_sqlite(url):
         engine = create_async_engine(
             sqlite_url(url),
-            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "factory": sqlite.Connection},
-            # One permanent connection: to open one costs a file, a thread and two pragmas, twice as much as most
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "factory": sqlite.DriverConnection},
+            # One permanent connection: to open one costs a thread and a check of the whole file, more than most
             # transactions. SQLite allows one writer at a time anyway, and a queue here is fairer than its polling.
             poolclass=sa.AsyncAdaptedQueuePool,
             pool_size=1,

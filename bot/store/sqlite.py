@@ -1,4 +1,4 @@
-"""SQLite: transactions without deadlocks, checks of the file, and few calls to the thread of the driver."""
+"""SQLite: begin with a write lock, reconnect if the file changes, and call the driver's thread once a statement."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     import aiosqlite
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-FILES = "files"  # key in a connection's record: the paths of its file, of the write-ahead log and of its index
-FILE = "file"  # likewise: the state of the open file
-LOGS = "logs"  # likewise: identities of the write-ahead log and of its index, once they exist
+# Keys in a connection's `record.info`.
+PATHS = "paths"  # of the database, of its write-ahead log (WAL), and of the index of that
+FILE_STATE = "file_state"  # of the database, when it was opened
+WAL_IDENTITIES = "wal_identities"  # of the log and of its index, once they have been seen
 
 
 def prepare(engine: AsyncEngine) -> None:
     """Make the transactions of an engine safe beside those of other processes, and its statements cheap."""
-    sa.event.listen(engine.sync_engine, "connect", _prepare)
+    sa.event.listen(engine.sync_engine, "connect", _on_connect)
     sa.event.listen(engine.sync_engine, "checkout", _reconnect_if_changed)
     sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
     sa.event.listen(engine.sync_engine, "handle_error", discard_broken)
 
 
 class _Executed(NamedTuple):
-    """What a statement leaves, as the attributes of a cursor have it."""
+    """The result of a statement: the attributes of a DB-API cursor, and the rows."""
 
     description: Any = None
     rowcount: int = -1
@@ -39,26 +40,30 @@ class _Executed(NamedTuple):
     rows: Sequence[Any] = ()
 
 
-class _Fetching(sqlite3.Cursor):
-    """Returns the attributes with the rows. They are complete then: `rowcount` of a RETURNING is not before."""
+class _ResultCursor(sqlite3.Cursor):
+    """Returns its attributes with the rows: after the fetch, since only then `rowcount` of a RETURNING is final."""
 
     def fetchall(self) -> Any:
         rows = super().fetchall()
         return _Executed(self.description, self.rowcount, self.lastrowid, rows)
 
 
-class Connection(sqlite3.Connection):
-    """A connection for aiosqlite whose `execute_fetchall` returns more than rows. It is called in its thread."""
+class DriverConnection(sqlite3.Connection):
+    """The connection below aiosqlite's, which calls it in the driver's thread.
+
+    `fetchall` of its cursors returns an `_Executed`, and so does `aiosqlite.Connection.execute_fetchall`.
+    """
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        return self.cursor(_Fetching).execute(sql, parameters)
+        return self.cursor(_ResultCursor).execute(sql, parameters)
 
 
-class Cursor:
+class OneCallCursor:
     """A driver cursor for SQLAlchemy (`AsyncIODBAPICursor`) that calls the driver's thread once for a statement.
 
-    Each call wakes that thread, and then the event loop, which costs more than most statements do. aiosqlite's own
-    cursor needs a call each to open, execute, fetch and close. SQLAlchemy fetches all rows at once, always.
+    aiosqlite's own cursor makes four calls: to open, execute, fetch and close. Each wakes that thread, and then the
+    event loop, which costs more than most statements do. The rows are fetched with the statement, so
+    `AsyncConnection.stream` does not work.
     """
 
     arraysize = 1
@@ -67,7 +72,7 @@ class Cursor:
         self._connection = connection
         self._executed = _Executed()
 
-    async def __aenter__(self) -> Cursor:
+    async def __aenter__(self) -> OneCallCursor:
         return self
 
     @property
@@ -82,12 +87,12 @@ class Cursor:
     def lastrowid(self) -> int | None:
         return self._executed.lastrowid
 
-    async def execute(self, operation: str, parameters: Sequence[Any] = ()) -> Cursor:
+    async def execute(self, operation: str, parameters: Sequence[Any] = ()) -> OneCallCursor:
         executed: Any = await self._connection.execute_fetchall(operation, parameters)
         self._executed = executed
         return self
 
-    async def executemany(self, operation: str, parameters: Iterable[Sequence[Any]]) -> Cursor:
+    async def executemany(self, operation: str, parameters: Iterable[Sequence[Any]]) -> OneCallCursor:
         done = await self._connection.executemany(operation, parameters)
         self._executed = _Executed(rowcount=done.rowcount)
         return self
@@ -99,27 +104,27 @@ class Cursor:
         self._executed = _Executed()
 
 
-def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+def _on_connect(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     driver = connection.driver_connection
     # A weak proxy avoids a reference cycle, so a dropped connection is freed immediately.
     proxy: Any = weakref.proxy(driver)
-    driver.cursor = partial(Cursor, proxy)
+    driver.cursor = partial(OneCallCursor, proxy)
     try:
-        name = _set_up(connection.cursor())
+        name = _set_pragmas_and_check(connection.cursor())
     except Exception:
-        connection.close()  # the pool drops it, but its thread would stay
+        connection.close()  # the pool drops it without ending the driver's thread
         raise
-    # Kept, since to make a path takes longer than to look at the file, and each transaction looks at three.
-    record.info[FILES] = Path(name), Path(f"{name}-wal"), Path(f"{name}-shm")
-    record.info[FILE] = _state(record.info[FILES][0])
-    record.info[LOGS] = (None, None)
+    # Kept: three files are checked before each transaction, and to make a path takes longer than to check its file.
+    record.info[PATHS] = Path(name), Path(f"{name}-wal"), Path(f"{name}-shm")
+    record.info[FILE_STATE] = _state(record.info[PATHS][0])
+    record.info[WAL_IDENTITIES] = (None, None)
 
 
-def _set_up(cursor: Any) -> str:
+def _set_pragmas_and_check(cursor: Any) -> str:
     """Set the pragmas of a connection, check its file, and return the file's name.
 
     Raises:
-        DamagedError: pages of the file are damaged, perhaps some that are rarely read.
+        DamagedError: pages are damaged. The whole file is read, also pages that statements rarely need.
     """
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # the record of a sent message must survive a power cut
@@ -134,20 +139,23 @@ def _set_up(cursor: Any) -> str:
 
 
 def _reconnect_if_changed(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
-    """Reconnect if the file was removed, replaced or written, or if its logs were removed.
+    """Make the pool reconnect if the file was removed, replaced or written, or if its logs were removed.
 
-    Writes to a removed file are lost. The contents of a removed log are saved when the connection is closed. The
-    file is written only at checkpoints, which are rare; any other change may have damaged it, and a connection
-    with its pages in memory would not notice.
+    Writes to a removed file would be lost; closing the connection first saves what a removed log contains. Any
+    other program that writes the file may damage pages, which a connection with these in memory does not notice.
+    A checkpoint writes it, too, but is rare: the reconnect that this costs is not needed.
+
+    Raises:
+        sqlalchemy.exc.DisconnectionError: the pool is to open a new connection.
     """
-    file, log, index = record.info[FILES]
-    if _state(file) != record.info[FILE]:
+    file, log, index = record.info[PATHS]
+    if _state(file) != record.info[FILE_STATE]:
         raise sa.exc.DisconnectionError("the database file has changed")
     logs = _identity(log), _identity(index)
-    known = record.info[LOGS]
+    known = record.info[WAL_IDENTITIES]
     if any(before not in (None, now) for before, now in zip(known, logs, strict=True)):
-        raise sa.exc.DisconnectionError("the write-ahead log of the database is another file now")
-    record.info[LOGS] = logs  # the first transaction creates them
+        raise sa.exc.DisconnectionError("the write-ahead log of the database was removed or replaced")
+    record.info[WAL_IDENTITIES] = logs
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
@@ -166,5 +174,5 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    # The driver's own BEGIN is deferred: two readers that both want to write would deadlock.
+    # A plain BEGIN locks nothing: two transactions that have read, and then both write, would block each other.
     connection.exec_driver_sql("BEGIN IMMEDIATE")

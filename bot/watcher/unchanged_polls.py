@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from bot.store.database import Store
-from bot.store.unchanged import MOST, UnchangedPoll, record_unchanged
+from bot.store.unchanged import MAX_BATCH, UnchangedPoll, record_unchanged
 
 WAIT_SECONDS = 0.05  # for other polls that may end
 
@@ -46,7 +46,7 @@ class UnchangedPolls:
         return await recorded
 
     def _note_complete(self) -> None:
-        if self._waiting and len(self._waiting) >= min(self._polling, MOST):
+        if self._waiting and len(self._waiting) >= min(self._polling, MAX_BATCH):
             self._is_complete.set()
 
     async def _record_all(self) -> None:
@@ -55,7 +55,7 @@ class UnchangedPolls:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._is_complete.wait(), WAIT_SECONDS)
                 self._is_complete.clear()
-                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 await self._record(batch)
         finally:
             self._recording = None
