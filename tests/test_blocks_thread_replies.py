@@ -354,13 +354,14 @@ def test_broadcast_reply_about_a_problem_links_to_the_console(state):
     assert "link.console" not in str(reply.blocks)
 
 
-def test_reply_of_time_alone_says_when_wechat_was_last_read():
-    """An episode that WeChat did not confirm is posted anyway; a rejection was read from WeChat."""
-    last, stale = NOW - timedelta(minutes=50), "WeChat does not answer; last confirmed Mon 23 Nov 00:22 UTC."
+def test_reminder_and_expiry_that_wechat_did_not_confirm_say_when_it_was_last_read():
+    """What WeChat has answered, a rejection or a new deadline, needs no such line."""
+    last, stale = NOW - timedelta(minutes=50), "WeChat did not answer; last confirmed Mon 23 Nov 00:22 UTC."
     for lead in (6 * HOUR, HOUR):
         reminder = expiring(episode(confirmed_at=last), lead)
-        assert "WeChat does not answer; " in shown(reminder)[0]
+        assert "WeChat did not answer; " in shown(reminder)[0]
         assert reminder.text.endswith(stale)
     assert reply(episode(EpisodeState.EXPIRED, confirmed_at=last), kind="expired", call=True).text.endswith(stale)
     assert stale not in reply(episode(EpisodeState.REJECTED, confirmed_at=last), kind="rejected", call=True).text
+    assert stale not in reply(episode(confirmed_at=last), state="waiting").text
     assert stale not in expiring(episode(), HOUR).text

@@ -152,8 +152,10 @@ def test_quoted_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
     assert lines[0] == "Possible repeat: Slack did not confirm the first posting."
     assert lines[1] == "WeChat does not answer; last confirmed"
-    for words in lines[1].split("; "):
-        assert words in (ROOT / "bot/blocks/channel/alerts.py").read_text()
+    assert lines[2] == "WeChat did not answer; last confirmed"
+    for line, module in zip(lines[1:], ("alerts", "thread_replies"), strict=True):
+        for words in line.split("; "):
+            assert words in (ROOT / f"bot/blocks/channel/{module}.py").read_text()
 
 
 # Metrics

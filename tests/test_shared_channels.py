@@ -61,6 +61,7 @@ class Fleet:
         self.channels: list[FakeChannel] = []
         self.accounts: list[dict[str, NamedAccount]] = []
         self.bots: list[Bot] = []
+        self.probing: dict[str, str] = {}  # by channel, the account that asks Slack about it
         for number in numbers:
             channel = slack or FakeChannel(clock=clock, id=f"C0{len(self.channels)}", mention="<!subteam^S1>")
             self.channels.append(channel)
@@ -72,6 +73,7 @@ class Fleet:
                 context = RenderContext(policy, mention="<!subteam^S1>")
                 label = TenantLabel(f"wx{channel.id}-{one}", f"Brand {channel.id}-{one}")
                 accounts[label.appid] = NamedAccount(label, context)
+            self.probing[channel.id] = next(iter(accounts), "")
             for appid, named in accounts.items():
                 of_account = store.of(appid, channel.id)
                 self.bots.append(
@@ -104,7 +106,7 @@ class Fleet:
         end, rest = self.clock.now + for_, max(5.0, for_.total_seconds() / 10)
         while self.clock.now < end:
             async with self.bots[0].store.begin() as tx:
-                appids = await due.to_deliver(tx, {})
+                appids = await due.to_deliver(tx, self.probing)
             pauses = [await bot.delivery.run() for bot in self.bots if bot.store.appid in appids]
             pause = min(filter(None, pauses), default=rest)
             self.clock.now = min(end, self.clock.now + timedelta(seconds=pause))

@@ -193,8 +193,8 @@ async def test_loop_that_is_woken_often_takes_a_step_when_its_least_interval_is_
         if len(times) == 3:
             asyncio.get_running_loop().call_later(0.01, loop.stop)
 
-    loop = PeriodicTask("health", step, 3600, min_interval=0.05)
+    loop = PeriodicTask("health", step, 3600, min_interval=0.2)
     await asyncio.wait_for(loop.run(), 5)
     ended = time.monotonic()
-    assert [after - before >= 0.05 for before, after in itertools.pairwise(times)] == [True, True]
-    assert ended - times[-1] < 0.05  # the wait does not hold up the end
+    assert [after - before > 0.15 for before, after in itertools.pairwise(times)] == [True, True]
+    assert ended - times[-1] < 0.15  # the wait does not hold up the end

@@ -22,7 +22,7 @@ BEGAN = NOW + timedelta(minutes=5)
 
 @pytest.fixture
 def batches() -> Iterator[list[int]]:
-    """Return how many polls each statement records."""
+    """Return how many polls each statement has, repeats included."""
     found: list[int] = []
 
     def note(_connection, _cursor, statement, *_rest) -> None:

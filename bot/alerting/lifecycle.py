@@ -111,7 +111,9 @@ class _PollBatch:
             change
             for episode in episodes
             if episode.is_latest and not episode.state.closed
-            for change in self._change(episode, self._debounce(episode, EpisodeState.REMOVED))
+            for change in self._change(
+                episode, self._debounce(replace_if_changed(episode, confirmed_at=None), EpisodeState.REMOVED)
+            )
         ]
 
     def _apply_invitation(

@@ -41,7 +41,7 @@ async def record_unchanged(tx: Tx, polls: Sequence[UnchangedPoll]) -> frozenset[
     polls = [one for one in polls if not is_skewed(one.served_at, one.began, now)]
     if not polls:
         return frozenset()
-    size = next(one for one in BATCH_SIZES if one >= len(polls))
+    size = min(one for one in BATCH_SIZES if one >= len(polls))
     parameters: dict[str, Any] = {"now": now}
     for index, poll in enumerate([*polls, *repeat(polls[-1], size - len(polls))]):
         parameters |= {

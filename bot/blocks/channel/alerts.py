@@ -22,7 +22,6 @@ from bot.blocks.channel.wording import (
     quiet_notice,
     sentence,
     snoozed,
-    unconfirmed,
 )
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.names import name_of
@@ -53,8 +52,8 @@ def alert(episode: Episode, payload: Mapping[str, Any], context: RenderContext) 
     elif action := _user_action(episode, context):
         blocks.append(builders.context(f"{builders.PERSON} {action}"))
     blocks.append(builders.context(" · ".join(_facts(episode, context))))
-    if stale := unconfirmed(episode, context):
-        blocks.append(builders.context(stale))
+    if unconfirmed := _unconfirmed(episode, context):
+        blocks.append(builders.context(unconfirmed))
     if buttons := _buttons(episode, context):
         blocks.append(builders.actions(*buttons))
     return Message(_plain_text(episode, payload, context.as_text), blocks)
@@ -74,7 +73,7 @@ def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderCon
         ]
     if action := doing or _user_action(episode, context):
         parts.append(context.say("{what}.", what=action))
-    return context.paragraph(*parts, unconfirmed(episode, context))
+    return context.paragraph(*parts, _unconfirmed(episode, context))
 
 
 def _user_action(episode: Episode, context: RenderContext) -> str:
@@ -136,6 +135,13 @@ def _reminded(episode: Episode, context: RenderContext) -> str:
         case 2:
             return context.say("reminded twice")
     return context.say("reminded {number} times", number=number)
+
+
+def _unconfirmed(episode: Episode, context: RenderContext) -> str:
+    if episode.confirmed_at is None or episode.closed:
+        return ""
+    when = date(episode.confirmed_at, context)
+    return context.say("WeChat does not answer; last confirmed {when}.", when=when)
 
 
 def _buttons(episode: Episode, context: RenderContext) -> list[Block]:

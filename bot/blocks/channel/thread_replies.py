@@ -21,7 +21,6 @@ from bot.blocks.channel.wording import (
     quiet_notice,
     replacement,
     sentence,
-    unconfirmed,
 )
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.names import account_of, name_of
@@ -48,14 +47,20 @@ def change_reply(episode: Episode, payload: Mapping[str, Any], context: RenderCo
         shown = _call(then, context, context.mention if mentioned else "")
     else:
         shown = _passed_lead(then, context)
-    blocks = [builders.section(context.paragraph(shown, _stale(then, context), quiet_notice(payload, context)))]
+    blocks = [
+        builders.section(
+            context.paragraph(shown, _unconfirmed(then, payload, context), quiet_notice(payload, context))
+        )
+    ]
     if call and then.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED):
         blocks.append(builders.actions(builders.console(context)))  # the channel shows it without the thread's
     text = plain_text(then, context)
     if then.state is EpisodeState.REPLACED:
         text = context.paragraph(introduction(then, context), replacement(then, context.as_text))
     as_text = context.as_text
-    return Message(context.paragraph(text, _stale(then, as_text), quiet_notice(payload, as_text)), blocks)
+    return Message(
+        context.paragraph(text, _unconfirmed(then, payload, as_text), quiet_notice(payload, as_text)), blocks
+    )
 
 
 def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], context: RenderContext) -> Message:
@@ -92,10 +97,15 @@ def name_list(episodes: Sequence[Episode], context: RenderContext) -> Message:
     )
 
 
-def _stale(then: Episode, context: RenderContext) -> str:
-    """Say when WeChat was last read, for what time alone has brought about. A rejection has been read."""
-    by_time = then.state in (EpisodeState.WAITING, EpisodeState.EXPIRED)
-    return unconfirmed(then, context) if by_time else ""
+def _unconfirmed(then: Episode, payload: Mapping[str, Any], context: RenderContext) -> str:
+    """Say when WeChat last showed the invitation, if a reminder or an expiry was reported without an answer of it.
+
+    The reply is never edited, so this is in the past.
+    """
+    by_clock = "state" not in payload and then.state in (EpisodeState.WAITING, EpisodeState.EXPIRED)
+    if not by_clock or then.confirmed_at is None:
+        return ""
+    return context.say("WeChat did not answer; last confirmed {when}.", when=date(then.confirmed_at, context))
 
 
 def _at_recording(episode: Episode, payload: Mapping[str, Any]) -> Episode:

@@ -97,14 +97,6 @@ def plain_text(episode: Episode, context: RenderContext) -> str:
     return context.paragraph(introduction(episode, context), sentence(episode, context.as_text), done)
 
 
-def unconfirmed(episode: Episode, context: RenderContext) -> str:
-    """Say when WeChat last showed the invitation, if a reminder or an expiry is posted while it does not answer."""
-    if episode.confirmed_at is None or episode.closed:
-        return ""
-    when = date(episode.confirmed_at, context)
-    return context.say("WeChat does not answer; last confirmed {when}.", when=when)
-
-
 def introduction(episode: Episode, context: RenderContext) -> str:
     """Write state, name, account and deadline for the fallback text."""
     context, lead = context.as_text, episode_text.passed_lead(episode)

@@ -1,7 +1,7 @@
 """Is this message or view fit for Slack? An own reading of Block Kit's limits. What it means stays out.
 
-Slack's `blocks.validate` is the judge of last resort; this one answers offline. Everything is
-reported as "JSON pointer: what is wrong"; lengths are UTF-16 code units.
+Slack's `blocks.validate` is the judge of last resort; this one answers offline. Values are those of decoded JSON,
+so objects are dicts. Everything is reported as "JSON pointer: what is wrong"; lengths are UTF-16 code units.
 """
 
 from __future__ import annotations
