@@ -190,7 +190,17 @@ class Channel(ChannelHistory, Protocol):
         within: float,
     ) -> Outcome: ...
 
-    async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome: ...
+    async def update(
+        self,
+        message: Message,
+        *,
+        channel_id: str,
+        ts: str,
+        metadata: Mapping[str, Any] | None = None,
+        within: float,
+    ) -> Outcome:
+        """Edit a message. Without `metadata` it keeps that of the post."""
+        ...
 
     async def probe(self, error: str, within: float) -> Blocked | RetryLater | OutcomeUnknown | None:
         """Ask, without a post, whether Slack still refuses with this code ("": whether it answers); None if not."""

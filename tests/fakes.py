@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,12 +114,22 @@ class FakeChannel:
             self.posted.append(Posted(message, metadata, thread_ts, broadcast, ts, channel_id))
         return outcome
 
-    async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
+    async def update(
+        self,
+        message: Message,
+        *,
+        channel_id: str,
+        ts: str,
+        metadata: Mapping[str, Any] | None = None,
+        within: float,
+    ) -> Outcome:
         self._check(message, edit=True)
         self.slowness()
         outcome = self.outcomes.pop(0) if self.outcomes else Sent(channel_id, ts)
         if isinstance(outcome, Sent):
             self.edited.append((ts, message))
+            if metadata is not None:
+                self.posted = [replace(one, metadata=metadata) if one.ts == ts else one for one in self.posted]
         return outcome
 
     async def probe(self, error: str, within: float) -> Blocked | RetryLater | OutcomeUnknown | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -38,11 +39,11 @@ class Stubborn(FakeChannel):
     bad: Mapping[str, Outcome] = field(default_factory=dict)  # by ts
     tried: list[str] = field(default_factory=list)
 
-    async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
+    async def update(self, message: Message, *, ts: str, **rest: Any) -> Outcome:
         self.tried.append(ts)
         if ts in self.bad:
             return self.bad[ts]
-        return await super().update(message, channel_id=channel_id, ts=ts, within=within)
+        return await super().update(message, ts=ts, **rest)
 
 
 async def three_alerts(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:

@@ -30,7 +30,7 @@ from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import VirtualClock
-from tests.fakes import LOST, FakeChannel
+from tests.fakes import LOST, FakeChannel, Posted
 from tests.test_kills import Fate, KilledError, MortalChannel, MortalStore
 from wechat_kf import KfAccount
 
@@ -114,6 +114,11 @@ class Fleet:
 
 def parents(channel: FakeChannel) -> list[str]:
     return [one.message.text for one in channel.posted if one.thread_ts is None]
+
+
+def keys_of(posted: Posted) -> list[str]:
+    """Return the keys of the events that Slack keeps with a message."""
+    return list(filter(None, posted.metadata["event_payload"]["e"].split(",")))
 
 
 def replies(channel: FakeChannel) -> list[str]:
@@ -426,6 +431,7 @@ async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
     assert len(fleet.slack.edited) == 1
     text = fleet.slack.text_now(first.ts)
     assert text.startswith("Now watching 5 accounts of 5 Official Accounts, 5 need attention. ")
+    assert [len(keys_of(one)) for one in (first, fleet.slack.posted[0])] == [3, 5]  # for a store that is lost
     clock.forward(hours=JOINS_WITHIN.total_seconds() / 3600)
     await fleet.polls(rejected("bo"), bots=fleet.bots[5:])
     await fleet.delivers(timedelta(seconds=5))
@@ -433,6 +439,19 @@ async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
     assert alone.startswith(
         "Now watching 1 account of 1 Official Account, 1 needs attention. Brand C00-5: 1 rejected."
     )
+
+
+async def test_account_is_added_without_the_keys_of_events_that_are_too_many_for_slack(store, clock):
+    fleet = Fleet(store, clock, 2)
+    await store.open()
+    await fleet.polls(rejected("bo"), bots=fleet.bots[:1])
+    await fleet.delivers(FIRST_RUN_WAIT + 2 * MINUTE)
+    await fleet.polls(rejected("bo"), bots=fleet.bots[1:])
+    fleet.slack.outcomes = [Refused("metadata_too_large")]
+    await fleet.delivers(MINUTE)
+    (posted,) = fleet.slack.posted
+    assert fleet.slack.text_now(posted.ts).startswith("Now watching 2 accounts of 2 Official Accounts")
+    assert len(keys_of(posted)) == 1
 
 
 @pytest.mark.both_stores

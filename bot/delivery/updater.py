@@ -11,7 +11,7 @@ from typing import Any
 from bot.delivery.backoffs import RequestKind
 from bot.delivery.dependencies import HOLD, DeliveryDependencies
 from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, outcome_label
-from bot.outbox.messages import OutboxRow
+from bot.outbox.messages import MessageKind, OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
 from bot.store import channels, poll_state, published, slack_state
@@ -87,7 +87,9 @@ class Updater:
             # Claimed only if unchanged since this pass began: an edit by another process would be newer.
             if not await published.claim(tx, row, now, tx.now + EDIT_GAP):
                 return True
-        outcome = await self._update(row, message)
+        outcome = await self._update(row, message, keys=_gains_events(row))
+        if isinstance(outcome, Refused) and "metadata" in outcome.error:  # too many keys
+            outcome = await self._update(row, message)
         if isinstance(outcome, Refused | Unlisted):
             outcome = await self._update(row, replace(message, blocks=()))
         if (
@@ -124,13 +126,26 @@ class Updater:
             if item.is_final and content_hash(self._dependencies.render(item)) == row.applied_hash:
                 await published.update(tx, row, is_final=True)
 
-    async def _update(self, row: OutboxRow, message: Message) -> Outcome:
-        return await self._dependencies.channel.update(
-            self._dependencies.labelled(row, message),
+    async def _update(self, row: OutboxRow, message: Message, *, keys: bool = False) -> Outcome:
+        """Edit a message, and with `keys` the keys of its events as well."""
+        dependencies = self._dependencies
+        metadata = dependencies.keys_of(row).metadata(row.id, row.kind, row.event_keys) if keys else None
+        return await dependencies.channel.update(
+            dependencies.labelled(row, message),
             channel_id=row.channel_id or "",
             ts=row.ts or "",
+            metadata=metadata,
             within=EDIT_SECONDS,
         )
+
+
+def _gains_events(row: OutboxRow) -> bool:
+    """Check whether a message may report more events than when it was posted.
+
+    The first run of a channel takes up those of further accounts. Without their keys in Slack, a lost store would
+    report them again.
+    """
+    return row.kind is MessageKind.FIRST_RUN and row.of_several
 
 
 def _noted(outcome: Outcome, applied: str, now: datetime) -> Mapping[str, Any]:

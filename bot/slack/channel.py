@@ -75,10 +75,20 @@ class SlackChannel:
             },
         )
 
-    async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
+    async def update(
+        self,
+        message: Message,
+        *,
+        channel_id: str,
+        ts: str,
+        metadata: Mapping[str, Any] | None = None,
+        within: float,
+    ) -> Outcome:
         # Without `blocks` Slack may keep the old ones, and show them instead of the new text:
         # https://github.com/slack-go/slack/issues/1214
-        content = {"text": message.text, "blocks": list(message.blocks)}
+        content: dict[str, Any] = {"text": message.text, "blocks": list(message.blocks)}
+        if metadata is not None:
+            content["metadata"] = dict(metadata)
         return await self._call("chat.update", within, {"channel": channel_id, "ts": ts, **content})
 
     async def probe(self, error: str, within: float) -> Blocked | RetryLater | OutcomeUnknown | None:

@@ -193,7 +193,10 @@ def _find_repeated(posted: Sequence[Message]) -> Iterator[str]:
     for message in posted:
         traits: list[object] = [("k", _payload(message).get("k")), *event_keys_in(message)]
         if _is_in_channel(message):
-            traits += set(_announcements(message))
+            announced = set(_announcements(message))
+            if message.text.startswith(FIRST_RUN):  # lists those that expire, too, which have messages of their own
+                announced = {one for one in announced if one[0] != "Expiring"}
+            traits += announced
         if doubles := [seen[trait][0] for trait in traits if seen[trait]]:
             yield f"{_described(message)} reports again what {doubles[0].ts} reported"
         for trait in traits:
