@@ -43,7 +43,7 @@ from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
 from tests.crash.several import is_of_several, part_of
 from tests.crash.stores import KINDS, SEVERAL, SKEW
 from tests.crash.watched_account import WatchedAccount
-from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
+from tests.crash.workload import LAST_REMINDER, REJECTED, ExpectedEvent, Outcome, SentInvitation
 from tests.documents import ROOT
 from tests.fakes import LOST
 
@@ -306,6 +306,17 @@ def test_alert_for_an_event_of_a_digest_is_a_duplicate():
     shown = [replace(digest, blocks=rows), replace(names, thread_ts=digest.ts)]
     assert complaints(six, *shown) == []
     assert complaints(six, *shown, alert(key="c", ts="3.000001")) == ["repeated"]
+
+
+def test_first_run_that_lists_what_expires_beside_its_alert_is_no_duplicate():
+    six = [invitation(Outcome.OPEN, number=number, expires_at=SOON) for number in range(1, 7)]
+    rows = [{"text": {"text": f"⏰ *{one.nick}* · less than 50 min left"}} for one in six]
+    digest = alert(*((one, LAST_REMINDER) for one in six), text="6 invitations changed at once: 6 expiring.")
+    names = ", ".join(one.nick for one in six)
+    first_run = alert(text=f"Now watching 9 accounts, 6 need attention. Expiring: {names}.", key="b", ts="2.000001")
+    shown = [replace(one, blocks=rows) for one in (digest, first_run)]
+    assert complaints(six, *shown) == []
+    assert "repeated" in complaints(six, *shown, alert((six[0], LAST_REMINDER), key="c", ts="3.000001"))
 
 
 def test_event_that_never_happened_is_untrue():
