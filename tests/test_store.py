@@ -159,16 +159,19 @@ def test_revisions_are_those_that_alembic_walks():
 
 
 @pytest.mark.process
-def test_process_on_a_migrated_store_does_not_import_alembic(sqlite_url):
+def test_process_on_a_migrated_store_imports_neither_alembic_nor_the_orm(sqlite_url):
     program = """
         import asyncio, sys
         from bot.store.database import Store
         asyncio.run(Store.from_url(sys.argv[1], "wx-1").open())
-        print("sqlalchemy" in sys.modules, "alembic" in sys.modules)
+        print(*(name in sys.modules for name in ("sqlalchemy", "alembic", "sqlalchemy.orm")))
+        from bot.store import async_engines
+        from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession  # by others, such as a library
+        print(AsyncSession.__name__, AsyncEngine is async_engines.AsyncEngine)
     """
     command = [sys.executable, "-c", textwrap.dedent(program), sqlite_url]
     found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["True", "False"]
+    assert found.stdout.splitlines() == ["True False False", "AsyncSession True"]
 
 
 async def test_store_of_the_revision_before_is_migrated(tmp_path):

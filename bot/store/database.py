@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.ports import Clock, utc_now
 from bot.runtime.tasks import with_timeout
+from bot.store.async_engines import AsyncConnection, AsyncEngine
 from bot.store.clock import database_clock
 from bot.store.engine import make_engine, migrate
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify

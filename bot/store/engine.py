@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.store import postgres, sqlite
+from bot.store.async_engines import AsyncEngine, create_async_engine
 from bot.store.migrations import versions
 from bot.store.store_errors import DevelopmentSchemaError
 from bot.store.transactions import CONNECT_SECONDS, transaction

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bot.store.async_engines import AsyncEngine, create_async_engine
 from bot.store.database import Store
 from bot.store.engine import DEVELOPMENT_REVISIONS, is_sqlite, make_engine, revisions, sqlite_url
 from bot.store.store_errors import DamagedError

@@ -11,7 +11,7 @@ from bot.store.store_errors import ReadOnlyError, UnsuitableError, discard_broke
 from bot.store.transactions import CONNECT_SECONDS
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from bot.store.async_engines import AsyncEngine
 
 HANG_SECONDS = 10
 LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}

@@ -15,7 +15,8 @@ from bot.store.store_errors import DamagedError, discard_broken
 
 if TYPE_CHECKING:
     import aiosqlite
-    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from bot.store.async_engines import AsyncEngine
 
 # Keys in a connection's `record.info`.
 PATHS = "paths"  # of the database, of its write-ahead log (WAL), and of the index of that

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.runtime.tasks import with_timeout
+from bot.store.async_engines import AsyncConnection, AsyncEngine
 from bot.store.store_errors import HangingError, ReadOnlyError, StoreError
 
 CONNECT_SECONDS = 5.0

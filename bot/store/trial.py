@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.store.async_engines import AsyncConnection
 from bot.store.tables import emitted_event, episode, message, process
 
 FILLING = "x" * 16_384  # more than a page of SQLite: for less, a full disk may have room
