@@ -29,10 +29,10 @@ from bot.runtime.tasks import with_timeout
 from bot.store import episodes, poll_state, published, stats, tenants
 from bot.store.database import Store
 from bot.store.engine import MIGRATION_LOCK, known_revisions, make_engine
+from bot.store.partial_indexes import metadata
 from bot.store.postgres import connection_parameters
 from bot.store.sanitizing import sanitize_account
 from bot.store.store_errors import StoreError
-from bot.store.tables import metadata
 from bot.store.tables import poll_state as poll_state_table
 from bot.store.tenants import StoredTenant
 from tests.accounts import account, invited

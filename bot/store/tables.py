@@ -1,4 +1,7 @@
-"""The tables. Migrations only add to them, because processes of an older release still run during a deploy."""
+"""The tables. Migrations only add to them, because processes of an older release still run during a deploy.
+
+Indexes over some rows of a table are in `partial_indexes`.
+"""
 
 from __future__ import annotations
 
@@ -95,8 +98,6 @@ poll_state = sa.Table(
     sa.Column("evaluated_at", Moment),  # when the poll of that list began
     sa.Index("poll_state_due", "paused", "next_poll_at"),
 )
-_REQUESTED = poll_state.c.requested_at.is_not(None)
-sa.Index("poll_state_requested", poll_state.c.requested_at, sqlite_where=_REQUESTED, postgresql_where=_REQUESTED)
 
 # One invitation of one account, or one incident (kind "health").
 episode = sa.Table(
@@ -238,16 +239,6 @@ operation = sa.Table(
     sa.Index("operation_submission", "appid", "submission", unique=True),
     sa.Index("operation_asked", "appid", "asked_at"),
     sa.Index("operation_account", "appid", "account_key", "asked_at"),
-)
-# One operation of an account at a time, whichever process asks.
-_IN_PROGRESS = operation.c.state.in_(("open", "unsure"))
-sa.Index(
-    "operation_in_progress",
-    operation.c.appid,
-    operation.c.account_key,
-    unique=True,
-    sqlite_where=_IN_PROGRESS,
-    postgresql_where=_IN_PROGRESS,
 )
 
 # The Official Accounts of the installation: those of the environment and of the file as processes last loaded them,

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from bot.store.tables import metadata
+from bot.store.partial_indexes import metadata
 
 # Without transactional_ddl Alembic commits each step on SQLite, and a kill in between leaves the store unusable.
 context.configure(
