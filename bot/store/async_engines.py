@@ -1,7 +1,7 @@
 """SQLAlchemy's asyncio engines without its ORM, which the bot does not use: 6 MB and a tenth of the CPU of a start.
 
 The package `sqlalchemy.ext.asyncio` imports the sessions of the ORM; its module with the engines does not. So the
-package is entered in `sys.modules` before it is executed, and executed for whoever needs another part of it.
+package is entered in `sys.modules` before it is executed, and executed when another part of it is needed.
 """
 
 from __future__ import annotations
