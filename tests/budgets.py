@@ -60,13 +60,13 @@ def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 def _kind(item: pytest.Item) -> str:
     if any(map(item.get_closest_marker, ("process", "browser", "model"))):
         return "process"
-    if item.get_closest_marker("server"):
+    if item.get_closest_marker("server") or _needs(item, "place"):  # the simulators, for seconds
         return "server"
-    return "store" if _has_store(item) else "short"
+    return "store" if _needs(item, "store_url", "empty_url", "postgres") else "short"
 
 
-def _has_store(item: pytest.Item) -> bool:
-    return not {"store_url", "empty_url", "postgres"}.isdisjoint(getattr(item, "fixturenames", ()))
+def _needs(item: pytest.Item, *fixtures: str) -> bool:
+    return not set(fixtures).isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _patience(item: pytest.Item) -> float:
