@@ -93,7 +93,9 @@ class MeasuredFleet:
             TimeoutError: an account was not polled.
         """
         found = Round(self.database.make_all_due(self.asleep), self.size.interval)
-        await asyncio.sleep(self.asleep)
+        await asyncio.sleep(self.asleep / 2)
+        self.database.make_all_due(found.began - time.time())  # polls in progress have planned their next one
+        await asyncio.sleep(found.began - time.time())
         found.add([poll for poll in await self.wechat.read() if poll.at >= found.began])
         async with asyncio.timeout(self._limit):
             while len(found.last) < self.size.accounts:
