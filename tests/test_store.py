@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import shutil
 import sqlite3
 import subprocess
@@ -27,6 +28,7 @@ from bench.seed_history import fill
 from bench.testbed import PYTHONPATH
 from bot.runtime.tasks import with_timeout
 from bot.store import episodes, poll_state, published, stats, tenants
+from bot.store.async_engines import AsyncEngine
 from bot.store.database import Store
 from bot.store.engine import MIGRATION_LOCK, known_revisions, make_engine
 from bot.store.partial_indexes import metadata
@@ -172,6 +174,14 @@ def test_process_on_a_migrated_store_imports_neither_alembic_nor_the_orm(sqlite_
     command = [sys.executable, "-c", textwrap.dedent(program), sqlite_url]
     found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
     assert found.stdout.splitlines() == ["True False False", "AsyncSession True"]
+
+
+def test_package_of_the_engines_is_executed_for_a_name_that_it_lacks():
+    package = importlib.import_module("sqlalchemy.ext.asyncio")
+    assert package.AsyncSession.__name__ == "AsyncSession"
+    assert package.AsyncEngine is AsyncEngine
+    with pytest.raises(AttributeError, match="of_tomorrow"):
+        _ = package.of_tomorrow
 
 
 async def test_store_of_the_revision_before_is_migrated(tmp_path):
