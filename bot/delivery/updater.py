@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 EDIT_GAP = timedelta(seconds=10)  # between edits of one message
 PASS = 5.0  # seconds, after which posts have priority again
-EDIT_SECONDS = 4  # two requests fit into EDIT_GAP, so that two edits of one message never overlap
+EDIT_SECONDS = 3  # three requests fit into EDIT_GAP, so that two edits of one message never overlap
 
 
 class Updater:
