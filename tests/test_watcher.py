@@ -191,6 +191,24 @@ async def test_expiry_is_posted_while_wechat_is_down(watcher, wechat, store, clo
     assert row.confirmed_at == NOW
 
 
+async def test_list_without_the_account_confirms_a_reminder_of_an_outage(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo", expires_in=2 * HOUR), bound("anna"))
+    await watcher.tick()
+    wechat.go_down()
+    for _ in range(15):
+        clock.forward(minutes=5)
+        await watcher.tick()
+    confirmed_at = sa.select(episode.c.confirmed_at).where(episode.c.kind == "invitation")
+    async with store.begin() as tx:
+        assert (await tx.run(confirmed_at)).scalars().all() == [NOW]
+    wechat.come_back()
+    wechat.listed = (bound("anna"),)
+    await watcher.make_due()
+    await watcher.tick()
+    async with store.begin() as tx:
+        assert (await tx.run(confirmed_at)).scalars().all() == [None]
+
+
 async def test_deadline_is_verified_by_one_short_poll_when_the_last_is_old(wechat, store, clock):
     watcher = make_watcher(wechat, store, clock, poll=timedelta(hours=5))
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
