@@ -131,14 +131,14 @@ fuzz: $(VENV)/.dev
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.playground.screenshots
 
+# With their extras, since pip before 23.3 would take the newest release for an extra that no line names.
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --no-strip-extras --generate-hashes \
+  --no-emit-index-url --no-header --quiet
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --quiet -o requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --extra fleet -c requirements.txt --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-fleet.txt
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fleet -c requirements-fleet.txt --universal \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o tests/requirements.txt
+	$(LOCK) -o requirements.txt
+	$(LOCK) --extra fleet -c requirements.txt -o requirements-fleet.txt
+	$(LOCK) --extra dev --extra fleet -c requirements-fleet.txt -o tests/requirements.txt
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

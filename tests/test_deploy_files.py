@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -146,6 +146,23 @@ def test_every_declared_dependency_is_locked_in_a_version_that_it_allows(lock: s
     locked = versions(lock)
     for requirement in map(Requirement, declared):
         assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement.name
+
+
+def test_locks_name_the_extras_that_a_package_asks_for() -> None:
+    """pip before 23.3, which Python 3.11 brings, would take the newest release for such an extra, without a hash."""
+    pinned = {canonicalize_name(pin.name): pin for pin, _ in pins("tests/requirements.txt")}
+    asked = [*map(Requirement, PROJECT["dependencies"])]
+    for name, pin in pinned.items():
+        if pin.marker is None or pin.marker.evaluate():
+            asked += [
+                needed
+                for needed in map(Requirement, requires(name) or ())
+                if not needed.marker or any(needed.marker.evaluate({"extra": extra}) for extra in (*pin.extras, ""))
+            ]
+    with_extras = [needed for needed in asked if needed.extras]
+    assert with_extras
+    for needed in with_extras:
+        assert needed.extras <= pinned[canonicalize_name(needed.name)].extras, needed.name
 
 
 def test_tests_run_with_the_versions_that_are_deployed() -> None:
