@@ -149,7 +149,7 @@ def test_every_declared_dependency_is_locked_in_a_version_that_it_allows(lock: s
 
 
 def test_locks_name_the_extras_that_a_package_asks_for() -> None:
-    """pip before 23.3, which Python 3.11 brings, would take the newest release for such an extra, without a hash."""
+    """pip before 23.3, which Python 3.11 brings, would take the newest release for an extra that no line names."""
     pinned = {canonicalize_name(pin.name): pin for pin, _ in pins("tests/requirements.txt")}
     asked = [*map(Requirement, PROJECT["dependencies"])]
     for name, pin in pinned.items():
