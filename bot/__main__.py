@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OURS = ("bot", "wechat_kf")
 USE_QUEUE = ("web", "worker", "queue")  # commands
 NO_QUEUE = "QUEUE_BACKEND is not set, so there is no queue."
+USUAL_THRESHOLDS = gc.get_threshold()
+NEW_OBJECTS_AT_START = 100_000  # before garbage is looked for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,17 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    # Imported here: these need packages that may be missing, and variables that have been hidden from them.
+    # Packages are imported here: they may be missing, and variables have been hidden from them.
+    if given.command == "demo":
+        from bot.demo.playground.run import main as demo
+
+        return demo(given.port, browser=given.browser)
+    gc.set_threshold(NEW_OBJECTS_AT_START)  # what a start makes stays: to look for garbage takes longer
     from bot.accounts_cli.listing import ACCOUNTS, KEYS, UnknownAccountError
     from bot.settings.parsers import QueueKind
     from bot.settings.reader import SettingsError
     from bot.settings.values import LIST, OF_PLATFORM, QUEUE, Settings
     from bot.tenants.loading import load_defined
 
-    if given.command == "demo":
-        from bot.demo.playground.run import main as demo
-
-        return demo(given.port, browser=given.browser)
     try:
         environ = environment.with_file(variables)
     except (OSError, UnicodeError) as exc:
@@ -179,6 +182,7 @@ def _leave_to_the_end() -> None:
     """
     gc.freeze()
     gc.collect()  # counts those that are left: none
+    gc.set_threshold(*USUAL_THRESHOLDS)
 
 
 def _doctor(given: argparse.Namespace, environ: Mapping[str, str]) -> int:

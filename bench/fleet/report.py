@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from bench.ack_latency import percentile
 from bench.fleet import scenes
@@ -17,6 +18,7 @@ from bot.settings.parsers import QueueKind
 SIZE = Size(accounts=10_000, interval=300)
 SLOTS = 64  # polls at the same time in a `worker`
 LEASE_SECONDS = 60  # of a poll
+STARTS = 5
 
 
 def backends() -> Sequence[QueueKind]:
@@ -30,14 +32,14 @@ async def take(size: Size, seconds: float, folder: Path, backend: QueueKind) -> 
         first = await fleet.first_round()
         for _ in range(2):  # only then is each list known as one that changes nothing
             await fleet.round()
-        start = await fleet.start()
+        start = median([await fleet.start() for _ in range(STARTS)])
         steady = await scenes.steady(fleet, bot, seconds)
         bursts = [await scenes.burst(fleet, bot) for _ in range(2)]
         async with fleet.worker() as second:
             killed = await scenes.kill(fleet, second)
     return [
         Figure(f"{size.accounts:,} accounts, {backend}: first poll of all", f"{first:.0f} s"),
-        _of(backend, Figure("Start to first `/healthz`", f"{start:.2f} s", "at most 1.5 s", start <= 1.5)),
+        _of(backend, Figure("Start to first `/healthz`, median", f"{start:.2f} s", "at most 1.5 s", start <= 1.5)),
         *(_of(backend, one) for one in (*_steady(size, steady), *_bursts(size, bursts), *_killed(killed))),
     ]
 

@@ -69,7 +69,7 @@ def parse(text: str, source: str, *, needs_account: bool = True) -> AccountsFile
     except MalformedToml as exc:
         return AccountsFile(problems=(exc.problem,))
     defaults, found = read_table(_table(data, "defaults"), DEFAULTS)
-    in_defaults = _at(toml.place("defaults"), found)
+    in_defaults = _at(toml.place("defaults"), found) if found else []  # the search takes time in a long file
     routes, in_routes = _routes(_tables(data, "route"), toml)
     entries, in_accounts = _entries(data, toml, defaults, routes)
     lacking = _lacking(data, toml) if needs_account or not (defaults or routes) else ()
@@ -89,14 +89,13 @@ def _tables(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def _misplaced(data: Mapping[str, Any], toml: TomlText) -> Iterator[InvalidSetting]:
     """Yield the problems of a text outside its tables."""
     for key, value in data.items():
-        place = toml.place(key)
         if key in HEADERS:
             if value is not (_table(data, key) if key == "defaults" else _tables(data, key)):
-                yield InvalidSetting(f"{place}:", f"the header must be {HEADERS[key]}")
+                yield InvalidSetting(f"{toml.place(key)}:", f"the header must be {HEADERS[key]}")
         elif key in ACCOUNT:
-            yield InvalidSetting(f"{place}: {key}", "must be below [[account]] or [defaults]")
+            yield InvalidSetting(f"{toml.place(key)}: {key}", "must be below [[account]] or [defaults]")
         else:
-            yield InvalidSetting(f"{place}: {shown(key)}", unknown(key, HEADERS))
+            yield InvalidSetting(f"{toml.place(key)}: {shown(key)}", unknown(key, HEADERS))
 
 
 def _lacking(data: Mapping[str, Any], toml: TomlText) -> Iterator[InvalidSetting]:
