@@ -20,8 +20,11 @@ from playwright.async_api import (
     expect,
 )
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "no chromium on PATH (Debian: apt-get install chromium fonts-noto-color-emoji fonts-noto-cjk)"
+# The first has no window around the page, and needs less CPU.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+MISSING = (
+    "no chromium on PATH (Debian: apt-get install chromium-headless-shell fonts-noto-color-emoji fonts-noto-cjk)"
+)
 ARGUMENTS = [
     "--no-sandbox",  # a container's root has none
     "--disable-dev-shm-usage",  # and a small one
