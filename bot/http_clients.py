@@ -44,9 +44,15 @@ def service_client(proxy_url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         proxy=proxy_url or None,
         trust_env=False,
-        verify=ssl.create_default_context(),
+        verify=_certificates_of_slack(),
         cookies=_no_cookies(),
     )
+
+
+@cache
+def _certificates_of_slack() -> ssl.SSLContext:
+    """Return the certificates that aiohttp trusts, read once likewise."""
+    return ssl.create_default_context()
 
 
 def _no_cookies() -> CookieJar:
