@@ -18,6 +18,7 @@ from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, user_action
+from tests.for_each import for_each
 from tests.samples import CONTEXT
 
 ENGLISH, CHINESE = CONTEXT, replace(CONTEXT, language=Language.CHINESE)
@@ -122,9 +123,9 @@ def test_first_run_counts_all_accounts_and_names_those_with_a_problem():
     assert values_of(message, actions.LIST) == [f"v2:wx{one}:list:1:due" for one in range(2)]
 
 
-@pytest.mark.parametrize("kind", [MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.MEMBER_LIST])
-@pytest.mark.parametrize("context", [ENGLISH, CHINESE], ids=["en", "zh"])
-@pytest.mark.parametrize("number", [1, 12, 200])
+@for_each("kind", [MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.MEMBER_LIST])
+@for_each("context", [ENGLISH, CHINESE])
+@for_each("number", [1, 12, 200])
 def test_message_fits_in_both_languages_for_any_number_of_accounts(kind, context, number):
     message = rendered(members(number), kind, context, repeat=True)
     assert "Brand 0" in message.text
@@ -132,8 +133,8 @@ def test_message_fits_in_both_languages_for_any_number_of_accounts(kind, context
         assert not {"account", "Rejected", "Also"} & set(message.text.replace(":", " ").split())
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("kind", [MessageKind.DIGEST, MessageKind.MEMBER_LIST])
+@for_each("hostile", HOSTILE)
+@for_each("kind", [MessageKind.DIGEST, MessageKind.MEMBER_LIST])
 def test_foreign_text_is_escaped(hostile, kind):
     rendered(members(12, 3, kf_nick=hostile, account_key=hostile), kind, title=hostile)
 

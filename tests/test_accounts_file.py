@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.tenants.accounts_file import AccountEntry, parse
 from bot.tenants.table_keys import ACCOUNT, Source
+from tests.for_each import for_each
 from tests.test_settings import HOUR
 
 HARBOUR = """\
@@ -85,7 +86,7 @@ def test_full_example_is_read() -> None:
     assert (kiosk.values["source"], kiosk.values["channel"]) == (Source.SERVICE, "C0123456789")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "mistake"),
     [
         ('channel = "C0"', "channel must be a channel ID such as C0123456789"),
@@ -128,7 +129,7 @@ def test_mistake_in_an_account_is_named_by_the_line_of_its_header_and_the_key(li
     assert SECRET not in found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "found"),
     [
         ("", "accounts.toml has no account. Each begins with [[account]], and has an appid."),
@@ -230,7 +231,7 @@ def test_lines_are_counted_as_an_editor_of_windows_does() -> None:
     assert mistakes(text) == ["accounts.toml, line 6 (@kiosk): name must be a text in quotes"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "key", "expected"),
     [
         ('poll = "5m"', "poll", 300),
@@ -280,7 +281,7 @@ def test_route_fits_labels_of_the_defaults() -> None:
     assert accounts(text)[0].values["channel"] == "C0TEA"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "secret",
     [
         SECRET,
@@ -304,7 +305,7 @@ def test_secret_in_the_file_is_refused_and_not_quoted(secret: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         f"{HARBOUR}secret = {SECRET}",

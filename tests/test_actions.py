@@ -28,6 +28,7 @@ from bot.requests import MAX_PAGE, MAX_TEXT, Find, Help, History, List, Overview
 from bot.tenant_requests import AccountsOverview, AllAccounts
 from bot.text import units
 from tests.conftest import APPID
+from tests.for_each import for_each
 
 EPISODE = "9f2c41d07be30a1b"
 VALUES = [
@@ -62,7 +63,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("action_id", "value", "action"), VALUES, ids=lambda part: str(part)[:40])
+@for_each(("action_id", "value", "action"), VALUES)
 def test_values_of_existing_buttons_stay(action_id, value, action):
     assert encode(action) == value
     assert decode(action_id, value) == action
@@ -145,7 +146,7 @@ def test_any_value_can_be_decoded(action_id, value):
     decode(action_id, f"v1:{value}")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         *("", "v0:overview", "v2:overview", "overview", "v1:", "v1:overview:", "v1:status:x"),
@@ -264,7 +265,7 @@ def test_decoding_an_encoded_page_of_several_official_accounts_returns_it(reques
     assert decode_fleet(encode(request_)) == request_
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         *("", "v1", "v1:overview", "v1:accounts", "v1:accounts:1", "v1:accounts:1:all", "v1:accounts:0:all:"),

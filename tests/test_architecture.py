@@ -12,6 +12,7 @@ import pytest
 from bot.store.tables import metadata
 from tests.architecture import FLOORS, FLOWS, PAGE, ROOT, Port, Step, fault_of, packages, page, reduced
 from tests.documents import document
+from tests.for_each import for_each
 
 STEPS = [step for steps in FLOWS.values() for step in steps]
 
@@ -29,7 +30,7 @@ def test_page_is_up_to_date():
     assert text == page(text), "it differs from the code: run `make docs`"
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.source} to {step.target}")
+@for_each("step", STEPS)
 def test_each_step_of_a_flow_is_an_import_a_port_or_a_library(step):
     assert fault_of(step) == ""
 

@@ -19,13 +19,14 @@ from bot.platform.authorization import (
 )
 from bot.tenant_states import TenantState
 from tests.conftest import NOW
+from tests.for_each import for_each
 
 ACTIVE, DOUBTFUL, REVOKED = TenantState.ACTIVE, TenantState.DOUBTFUL, TenantState.REVOKED
 UNEXCHANGED, UNGRANTED, CLOSED = TenantState.UNEXCHANGED, TenantState.UNGRANTED, TenantState.CLOSED
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sets", "status", "state"),
     [
         ([6], 1, ACTIVE),
@@ -91,7 +92,7 @@ def test_other_codes_say_nothing_of_the_authorisation(errcode):
     assert after_refused_poll(Standing(ACTIVE), errcode, NOW, None) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("state", "listed", "stored", "state_after", "is_stored"),
     [
         (ACTIVE, "new", "old", ACTIVE, True),

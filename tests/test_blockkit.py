@@ -12,6 +12,7 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.demo import blockkit
+from tests.for_each import for_each
 
 
 def plain(text: str = "x") -> dict[str, Any]:
@@ -105,7 +106,7 @@ LENGTHS = {
 }
 
 
-@pytest.mark.parametrize(("build", "most"), LENGTHS.values(), ids=LENGTHS)
+@for_each(("build", "most"), LENGTHS.values())
 def test_text_may_have_up_to_the_limit_and_at_least_one_character(build, most):
     assert refusals(build("x" * most)) == []
     assert refusals(build("😀" * (most // 2))) == []
@@ -240,7 +241,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("block", "problem"), WRONG, ids=[problem for _, problem in WRONG])
+@for_each(("block", "problem"), WRONG)
 def test_forbidden_block_is_reported_with_its_path(block, problem):
     found = refusals(block)
     assert found
@@ -297,7 +298,7 @@ def test_text_that_slack_shows_as_written_is_accepted(text):
     assert problems(text) == []
 
 
-@pytest.mark.parametrize(("text", "problem"), BAD_TEXTS)
+@for_each(("text", "problem"), BAD_TEXTS)
 def test_text_that_slack_changes_is_reported(text, problem):
     assert problems(text)[0].startswith(problem)
 
@@ -367,7 +368,7 @@ SDK = {name: LENGTHS[name] for name in ("header/text", "section/text", "block_id
 }
 
 
-@pytest.mark.parametrize(("build", "most"), SDK.values(), ids=SDK)
+@for_each(("build", "most"), SDK.values())
 def test_limits_are_those_of_slacks_own_library(build, most):
     assert Block.parse(build("x" * most)).to_dict()
     with pytest.raises(SlackObjectFormationError):
@@ -441,7 +442,7 @@ VIEW_LENGTHS = {
 }
 
 
-@pytest.mark.parametrize(("build", "most"), VIEW_LENGTHS.values(), ids=VIEW_LENGTHS)
+@for_each(("build", "most"), VIEW_LENGTHS.values())
 def test_text_of_a_view_may_have_up_to_the_limit(build, most):
     assert blockkit.view_problems(build("x" * most)) == []
     [too_long] = blockkit.view_problems(build("x" * (most + 1)))
@@ -537,7 +538,7 @@ WRONG_VIEWS = [
 ]
 
 
-@pytest.mark.parametrize(("view", "problem"), WRONG_VIEWS, ids=[problem for _, problem in WRONG_VIEWS])
+@for_each(("view", "problem"), WRONG_VIEWS)
 def test_forbidden_view_is_reported_with_its_path(view, problem):
     found = blockkit.view_problems(view)
     assert found

@@ -31,6 +31,7 @@ from tests.episodes import (
     shown,
     user_action,
 )
+from tests.for_each import for_each
 from tests.samples import dated
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -228,7 +229,7 @@ def test_closed_parent_message_lists_every_problem():
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "offered"),
     [
         ({"events": leads(24)}, ["Acknowledge", "Snooze", "Details"]),
@@ -346,7 +347,7 @@ def test_closed_parent_message_names_who_acknowledged_it(state):
     assert len(shown(message)) == 2
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("user_id", "name", "edited", "posted"),
     [
         ("U0MEI", "Mei", "<@U0MEI>", "Mei"),
@@ -405,7 +406,7 @@ def test_mention_precedes_the_next_step():
     assert shown(rejected)[1].startswith(f"{MENTION} bo•••le declined the invitation.")
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_odd_user_names_leave_the_parent_message_intact(hostile):
     person = user_action(hostile, user_id=hostile, until=DEADLINE)
     for state in EpisodeState:
@@ -423,8 +424,8 @@ def test_unconfirmed_parent_message_has_the_time_of_the_last_poll(state):
     assert message.text.endswith(f"{said}last confirmed Mon 23 Nov 00:22 UTC.") is (state not in CLOSED)
 
 
-@pytest.mark.parametrize("state", EpisodeState)
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("state", EpisodeState)
+@for_each("hostile", HOSTILE)
 def test_parent_message_escapes_foreign_text(state, hostile):
     for emitted in ((), leads(24), leads(1)):
         message = parent(
@@ -441,8 +442,8 @@ def test_parent_message_escapes_foreign_text(state, hostile):
         assert_fit(message)
 
 
-@pytest.mark.parametrize("state", EpisodeState)
-@pytest.mark.parametrize("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
+@for_each("state", EpisodeState)
+@for_each("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
 def test_missing_fields_leave_no_gap(state, missing):
     for emitted in ((), leads(24), leads(1)):
         message = parent(state=state, events=emitted, **{missing: None if missing == "expires_at" else ""})

@@ -31,6 +31,7 @@ from tests.episodes import (
     shown,
     user_action,
 )
+from tests.for_each import for_each
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 NOTICED = NOW.timestamp()
@@ -278,9 +279,9 @@ def test_member_without_a_nickname_is_listed_by_its_account():
     assert "\nrejected0@harbour_tea, rejected1@harbour_tea" in shown(digest(*nameless))[1]
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("number", [6, 10, 11, 60])
+@for_each("hostile", HOSTILE)
+@for_each("named", [True, False])
+@for_each("number", [6, 10, 11, 60])
 def test_digest_escapes_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     members = [
@@ -425,9 +426,9 @@ def test_first_run_summary_counts_accounts_after_the_tenth_row():
     assert len([text for text in shown(message) if "*" in text]) == 10
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("number", [1, 10, 60])
+@for_each("hostile", HOSTILE)
+@for_each("named", [True, False])
+@for_each("number", [1, 10, 60])
 def test_first_run_summary_escapes_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     found = [

@@ -29,6 +29,7 @@ from tests.episodes import (
     shown,
     user_action,
 )
+from tests.for_each import for_each
 from tests.operations import operation, operations
 from tests.samples import CHEN, CONTEXT, DAY, HOUR, MINUTE
 
@@ -99,7 +100,7 @@ def test_history_of_all_accounts_begins_each_grey_line_with_the_name():
     assert buttons(message) == {}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "expected"),
     [
         ({"state": OperationState.DONE}, []),
@@ -218,8 +219,8 @@ def test_pages_of_all_accounts_and_of_a_deleted_one_are_turned_too():
     assert decode(PREVIOUS_PAGE, of_one[PREVIOUS_PAGE]) == History("dee@harbour_tea", 1)
 
 
-@pytest.mark.parametrize("context", [CONTEXT, CHINESE])
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("context", [CONTEXT, CHINESE])
+@for_each("hostile", HOSTILE)
 def test_ten_hostile_entries_fit(hostile, context):
     about = account("chen", kf_account=f"{hostile}@harbour_tea", kf_nick=hostile)
     done = [

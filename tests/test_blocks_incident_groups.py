@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from bot.alerting.incident_groups import NAMED, AccountIncident, IncidentGroup
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.blocks.channel.notifications import render
@@ -15,6 +13,7 @@ from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.episodes import CONTEXT, HOSTILE, assert_fit, buttons, loud, shown
+from tests.for_each import for_each
 from wechat_kf.errors import api_error
 
 ADDRESS = ErrorDetails.of(api_error(40164, "invalid ip", rid="a-b", address="203.0.113.7"))
@@ -82,7 +81,7 @@ def test_more_accounts_than_fit_are_counted():
     assert message.text.endswith("Shop 9 and 190 more.")
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_names_of_accounts_are_escaped(hostile):
     for over in (False, True):
         for total in (NAMED, 10_000):

@@ -16,6 +16,7 @@ from bot.language import Language
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.episodes import CONTEXT, HOSTILE, assert_fit, buttons, drawn, fields_of, loud, shown
+from tests.for_each import for_each
 from tests.samples import dated
 from wechat_kf import ResponseError, TransportError
 from wechat_kf.advice import ADVICE
@@ -264,7 +265,7 @@ def test_resolved_notice_is_in_the_past_tense(fault, past):
     assert shown(notice(fault, over_at=SINCE + MINUTE))[1].startswith(f"{past} · <!date^1795395720^since ")
 
 
-@pytest.mark.parametrize("errcode", [None, *ADVICE])
+@for_each("errcode", [None, *ADVICE])
 def test_titles_of_resolved_notices_are_in_the_past_tense(errcode):
     fault = ErrorDetails("APIError", errcode, errmsg="x")
     assert not {"is", "does", "may", "asks"} & {
@@ -272,8 +273,8 @@ def test_titles_of_resolved_notices_are_in_the_past_tense(errcode):
     }
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("cause", Cause)
+@for_each("hostile", HOSTILE)
+@for_each("cause", Cause)
 def test_notice_escapes_foreign_text(hostile, cause):
     for errcode in (None, -1, 40001, 40125, 40164, 45009, 48001, 65400, 99999):
         for kind in ("TransportError", "ResponseError", "SetupError"):

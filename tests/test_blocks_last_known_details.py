@@ -8,6 +8,7 @@ from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.account_details import last_known_details
 from bot.blocks.problems import explain_error
 from tests.episodes import HOSTILE, assert_fit, buttons, episode, shown
+from tests.for_each import for_each
 from tests.samples import CONTEXT
 from wechat_kf import TransportError
 
@@ -37,8 +38,8 @@ def test_missing_account_is_reported_as_missing(state):
     assert message.text.startswith("The account is no longer in WeChat's list")
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("why", [SILENCE, None])
+@for_each("hostile", HOSTILE)
+@for_each("why", [SILENCE, None])
 def test_last_known_details_escape_foreign_text(hostile, why):
     assert_fit(
         last_known_details(

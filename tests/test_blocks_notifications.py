@@ -37,6 +37,7 @@ from tests.episodes import (
     shown,
     user_action,
 )
+from tests.for_each import for_each
 from tests.samples import LEADS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -177,7 +178,7 @@ AT_ONCE = {"noticed": NOW.timestamp()}
 NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("shape", "carried", "members", "called"),
     [
         (MessageKind.ALERT, {}, URGENT, True),

@@ -16,6 +16,7 @@ from bot.operations.operation import AccountFacts, EndReason, Operation, Operati
 from bot.outbox import operation_messages
 from bot.outbox.messages import MessageKind
 from tests.episodes import HOSTILE, assert_fit, buttons, drawn, episode, fields_of, loud, mentions, user_action
+from tests.for_each import for_each
 from tests.samples import CONTEXT
 
 ASKED_AT = datetime.fromtimestamp(1795396440, UTC)
@@ -154,8 +155,8 @@ def test_invite_button_is_offered_only_for_an_invitation_that_is_over():
     assert "op.invite" not in buttons(alert(rejected(), CONTEXT))
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("done", [INVITED, ADDED, DELETED, RENAMED], ids=lambda one: one.kind.value)
+@for_each("name", HOSTILE)
+@for_each("done", [INVITED, ADDED, DELETED, RENAMED])
 def test_hostile_names_fit_and_mention_no_user(name, done):
     before = done.before and replace(done.before, kf_nick=name)
     hostile = replace(done, user_name=name, before=before, wanted=replace(done.wanted, nickname=name))

@@ -7,8 +7,6 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from bot.alerting.episode import AlertPolicy, Episode, EpisodeState
 from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.channel.notifications import render
@@ -30,6 +28,7 @@ from tests.episodes import (
     shown,
     user_action,
 )
+from tests.for_each import for_each
 from tests.samples import HOUR, LEADS, MINUTE, dated
 
 ENDS = NOW
@@ -179,9 +178,9 @@ def test_quiet_summary_without_quiet_hours_in_force_has_dates():
     assert message.text.endswith(" Quiet hours, Sun 22 Nov 15:12 UTC to Mon 23 Nov 01:12 UTC.")
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("number", [1, 10, 80])
+@for_each("hostile", HOSTILE)
+@for_each("named", [True, False])
+@for_each("number", [1, 10, 80])
 def test_last_known_details_escape_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     members = [

@@ -9,6 +9,7 @@ from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.replies import carried_out, unchanged
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, fields_of, leads, shown, user_action
+from tests.for_each import for_each
 from tests.samples import CONTEXT, DATABASE_AWAY, DAY, HOUR, dated, undated
 
 MEI = user_action("Mei")
@@ -16,7 +17,7 @@ TOM = user_action("Tom", at=NOW, until=NOW + 4 * HOUR)
 UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("action_id", "fields", "user_id", "expected"),
     [
         ("alert.ack", {"acked": MEI}, "U0TOM", "Mei has acknowledged this already."),
@@ -49,7 +50,7 @@ def test_snooze_until_another_day_names_the_day():
     )
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_odd_user_names_leave_the_reply_intact(hostile):
     person = user_action(hostile, user_id=hostile, until=NOW + HOUR)
     for fields in ({"acked": person}, {"snoozed": person, "events": leads(24)}):

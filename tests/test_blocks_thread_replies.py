@@ -27,6 +27,7 @@ from tests.episodes import (
     shown,
     user_action,
 )
+from tests.for_each import for_each
 from tests.samples import dated
 
 HOUR = timedelta(hours=1)
@@ -214,7 +215,7 @@ def test_end_of_a_snooze_without_a_known_start_names_the_day():
         assert shown(user_action_reply("snoozed", "Tom", *members, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_odd_user_names_leave_the_reply_intact(hostile):
     for action in ActionKind:
         assert_fit(user_action_reply(action, hostile, until=UNTIL))
@@ -230,7 +231,7 @@ def test_mention_without_a_deadline_leaves_it_out():
     assert shown(message) == ["⏰ *Bo* · less than 1 h left. Please ask bo•••le to accept in WeChat."]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("subject", "expected"),
     [
         (
@@ -287,8 +288,8 @@ def test_reply_stays_unchanged_when_the_episode_has_changed():
     assert reply(episode(EpisodeState.BOUND), state="removed") == members
 
 
-@pytest.mark.parametrize("state", EpisodeState)
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("state", EpisodeState)
+@for_each("hostile", HOSTILE)
 def test_reply_escapes_foreign_text(state, hostile):
     subject = episode(
         state, account_key=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, successor_wx=hostile + "x"
@@ -320,8 +321,8 @@ def test_hundred_ordinary_names_fit_into_one_message():
     assert "\n".join(shown(message)).count("⛔") == 100
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("named", [True, False])
+@for_each("hostile", HOSTILE)
+@for_each("named", [True, False])
 def test_hostile_names_of_one_message_are_all_shown(hostile, named):
     nick = hostile if named else ""
     members = [episode(EpisodeState.EXPIRED, account_key=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
@@ -330,7 +331,7 @@ def test_hostile_names_of_one_message_are_all_shown(hostile, named):
     assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_names_beyond_the_limit_are_counted(hostile):
     members = [episode(EpisodeState.EXPIRED, account_key=hostile[:99], kf_nick=hostile[:99])] * 800
     message = names(*members)

@@ -14,6 +14,7 @@ from bot.demo import blockkit
 from bot.operations.operation import EndReason, OperationKind, OperationState, Outcome
 from tests.conftest import NOW
 from tests.episodes import DEADLINE, HOSTILE, episode, episodes, leads, problem, user_action
+from tests.for_each import for_each
 from tests.operations import operation
 from tests.samples import CONTEXT, HOUR, MINUTE, sample
 
@@ -116,7 +117,7 @@ def test_timeline_always_fits(told):
     assert len(timeline(told, "C0CARE", CONTEXT).splitlines()) <= 9
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_odd_names_leave_the_timeline_intact(hostile):
     person = user_action(hostile, user_id=hostile, until=NOW)
     text = timeline(episode(acked=person, snoozed=person), "C0CARE", CONTEXT)

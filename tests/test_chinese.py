@@ -43,6 +43,7 @@ from bot.tenant_requests import AccountsOverview
 from bot.tenant_states import AUTHORISATION, NotPolledError
 from tests.conftest import NOW
 from tests.episodes import episode, leads, problem, user_action
+from tests.for_each import for_each
 from tests.modals import every_modal
 from tests.operations import operation
 from tests.samples import CHEN, CONTEXT, DAY, FORTY, FORTY_THREE, HOUR, reading, undated
@@ -309,8 +310,8 @@ def test_chinese_modal_has_no_english():
             assert_chinese(text)
 
 
-@pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("kind", KINDS)
+@for_each("language", Language)
+@for_each("kind", KINDS)
 def test_message_in_either_language_is_fit_for_slack(kind, language):
     for message in kind(replace(ON_HEROKU, language=language)):
         if message.blocks:

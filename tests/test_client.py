@@ -15,6 +15,7 @@ import pytest
 
 from bot.demo.servers import serve_wechat
 from tests.conftest import APPID, VirtualClock
+from tests.for_each import for_each
 from tests.wechat import (
     ACCESS_TOKEN,
     SECRET,
@@ -313,7 +314,7 @@ async def test_endless_answer_is_not_swallowed(size):
         await kf.kf_list()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "status", "timed_out", "proxy"),
     [
         (httpx.ConnectError("x"), None, False, False),

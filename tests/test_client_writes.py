@@ -14,6 +14,7 @@ from bot.demo.process import free_port
 from bot.demo.servers import serve_wechat
 from bot.ports import AccountWriter
 from tests.conftest import APPID, VirtualClock
+from tests.for_each import for_each
 from tests.wechat import (
     ACCESS_TOKEN,
     ANNA,
@@ -117,7 +118,7 @@ async def served(simulator: Simulator, read: float = 10) -> AsyncIterator[KfClie
     timeout = httpx.Timeout(10, read=read)
     async with (
         serve_wechat(simulator) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=timeout) as http,
+        httpx.AsyncClient(base_url=url, trust_env=False, verify=False, timeout=timeout) as http,
     ):
         yield KfClient(http, StableToken(http, APPID, SECRET))
 
@@ -166,8 +167,8 @@ async def test_write_takes_effect(simulator: Simulator, clock: VirtualClock, pat
     assert [call.path for call in simulator.log] == [protocol.TOKEN, path]
 
 
-@pytest.mark.parametrize("errcode", REFUSED_TOKEN)
-@pytest.mark.parametrize("path", WRITES)
+@for_each("errcode", REFUSED_TOKEN)
+@for_each("path", WRITES)
 async def test_write_whose_token_was_refused_is_sent_again_with_another(path, errcode):
     wechat, pauses = Answering(refusal(errcode), OK), Pauses()
     await WRITES[path](kf_client(wechat, Tokens(), pauses=pauses))
@@ -192,7 +193,7 @@ async def test_second_request_decides_whether_the_write_may_have_taken_effect():
     assert caught.value.may_have_taken_effect
 
 
-@pytest.mark.parametrize("errcode", [*ADVICE, 99999])
+@for_each("errcode", [*ADVICE, 99999])
 async def test_errcode_ends_the_write_after_one_request_unless_the_token_is_refused(errcode):
     wechat, pauses = Answering(refusal(errcode)), Pauses()
     with pytest.raises(APIError) as caught:
@@ -240,10 +241,9 @@ PERHAPS_SENT = [
 ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "may_have"),
     [*((fault, False) for fault in NOT_SENT), *((fault, True) for fault in PERHAPS_SENT)],
-    ids=lambda value: type(value).__name__,
 )
 async def test_write_may_have_taken_effect_unless_its_request_never_left(fault, may_have):
     wechat, pauses = Answering(fault), Pauses()
@@ -261,7 +261,7 @@ def test_every_error_of_httpx_is_decided():
     assert {cls for cls in leaves(httpx.RequestError) if cls.__module__ == "httpx"} <= decided
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("odd", "expected"),
     [
         *((httpx.Response(status), TransportError) for status in (302, 403, 404, 407, 500, 502, 503, 504)),
@@ -290,7 +290,7 @@ async def test_write_may_have_taken_effect_if_its_answer_cannot_be_read(odd, exp
     assert len(requests) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     "fault",
     [
         TransportError("token", timed_out=True),
@@ -302,7 +302,7 @@ async def test_write_may_have_taken_effect_if_its_answer_cannot_be_read(odd, exp
         TokenError(40001, "invalid credential"),
     ],
 )
-@pytest.mark.parametrize("step", ["get", "refresh"])
+@for_each("step", ["get", "refresh"])
 async def test_write_without_a_token_has_no_effect(fault, step):
     wechat = Answering(refusal(40001))
     with pytest.raises(KfError) as caught:

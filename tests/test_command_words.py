@@ -22,6 +22,7 @@ from bot.requests import (
     Unknown,
     parse_command,
 )
+from tests.for_each import for_each
 
 LISTS = {
     "list": "列表 全部 清单 清單",
@@ -60,14 +61,14 @@ LIST_WORDS = pairs(LISTS)
 WORDS = pairs(LISTS, BEFORE_TEXT, BEFORE_BLANK, OTHERS)
 
 
-@pytest.mark.parametrize(("word", "english"), WORDS)
+@for_each(("word", "english"), WORDS)
 def test_chinese_word_alone_means_its_english_word(word, english):
     meant = parse_command(english)
     assert not isinstance(meant, Unknown)
     assert [parse_command(typed) for typed in (word, f" 「{word}」\u3000", f"/kf {word}")] == [meant] * 3
 
 
-@pytest.mark.parametrize(("word", "english"), LIST_WORDS)
+@for_each(("word", "english"), LIST_WORDS)
 def test_page_follows_the_word_of_a_list_with_or_without_a_blank(word, english):
     spellings = ("{} 2", "{}2", "{}２", "{} 第2页", "{}第2页", "{} 第 2 页", "{}第２頁", "第2頁 {}", "{} page 2")
     meant = parse_command(f"{english} 2")
@@ -76,7 +77,7 @@ def test_page_follows_the_word_of_a_list_with_or_without_a_blank(word, english):
     )
 
 
-@pytest.mark.parametrize(("word", "english"), pairs(BEFORE_TEXT))
+@for_each(("word", "english"), pairs(BEFORE_TEXT))
 def test_text_follows_its_command_with_or_without_a_blank(word, english):
     meant = parse_command(f"{english} 小波")
     assert isinstance(meant, Find | Show | Operate | History)
@@ -102,7 +103,7 @@ def test_text_follows_a_command_of_one_character_only_after_a_blank(word, englis
     assert parse_command(f"{word}小波") == Unknown(f"{word}小波", None, meant)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "expected"),
     [
         ("第2页", List(2)),
@@ -173,7 +174,7 @@ def test_text_after_a_command_is_the_same_in_either_language(pair, text):
     assert (parse_command(f"{word} {text}"), parse_command(f"{word}{text}")) == (meant, meant)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "typed",
     [
         *(
@@ -200,7 +201,7 @@ def test_other_words_stay_a_search(typed):
     assert (request.text, request.typo_of) == (typed, None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "meant"),
     [
         ("已拒觉", List(1, (AccountStatus.REJECTED,))),
@@ -221,7 +222,7 @@ def test_chinese_word_of_three_characters_may_have_one_typing_error(typed, meant
     assert parse_command(typed) == Unknown(typed, meant, meant)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "nearest"),
     [
         ("绑定王", List(1, (AccountStatus.BOUND,))),
@@ -267,7 +268,7 @@ def test_any_mixture_of_words_can_be_typed(text):
     assert isinstance(parse_command(text), Known | Unknown)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("a", "b", "expected"),
     [
         ("help", "hlep", True),

@@ -22,6 +22,7 @@ from bot.requests import Find, History, List, Overview, Show, parse_command
 from bot.status import Status
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
+from tests.for_each import for_each
 from tests.samples import ANNA, CONTEXT, FORTY, FORTY_THREE, HOUR, actions, shown
 from wechat_kf import KfError, KfList, OnlineKf, ResponseError, TransportError
 
@@ -89,7 +90,7 @@ def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "title"),
     [
         ("", "5 of 43 accounts need attention"),
@@ -135,8 +136,8 @@ async def test_name_goes_before_a_command_with_a_typing_error():
     assert without.text.startswith("Showing /kf list. Accounts 1 of 1, problems first. Bound: Anna.")
 
 
-@pytest.mark.parametrize("typed", ["查找 {}", "查找{}", "查看 {}", "find {}"])
-@pytest.mark.parametrize("nickname", ["列表", "绑定", "查看器小王", "找小波", "已到期", "删除", "history", "add"])
+@for_each("typed", ["查找 {}", "查找{}", "查看 {}", "find {}"])
+@for_each("nickname", ["列表", "绑定", "查看器小王", "找小波", "已到期", "删除", "history", "add"])
 async def test_nickname_like_a_chinese_command_is_found(nickname, typed):
     kf = answers(WeChat(account("lee", kf_nick=nickname, kf_wx="x"), ANNA))
     message = await kf.answer(parse_command(typed.format(nickname)))
@@ -156,7 +157,7 @@ async def test_nickname_equal_to_a_command_does_not_hide_the_command():
     assert message.text.startswith("Accounts 1 to 2 of 2")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "suggested", "buttons"),
     [
         ("bound wating rejctde", "/kf waiting", {"kf.list": "v1:list:1:waiting"}),

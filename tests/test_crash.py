@@ -46,6 +46,7 @@ from tests.crash.watched_account import WatchedAccount
 from tests.crash.workload import LAST_REMINDER, REJECTED, ExpectedEvent, Outcome, SentInvitation
 from tests.documents import ROOT
 from tests.fakes import LOST
+from tests.for_each import for_each
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 
@@ -150,7 +151,7 @@ def update(table: sa.Table, **values: Any) -> str:
     return str(sa.update(table).where(sa.column("id") == "x").values(values))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("statements", "expected"),
     [
         (["BEGIN IMMEDIATE", str(sa.select(poll_state.c.appid))], None),

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from bot.settings import proxies
 from bot.settings.reader import SettingsError
 from bot.settings.values import Settings
 from bot.web.guard import SLACK_PATH
+from tests.for_each import for_each
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -464,7 +466,7 @@ def test_socket_mode_has_no_address_to_fill_in() -> None:
     assert manifest("socket", "https://kf.example.com") == manifest("socket", None) == file_of("socket")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "",
@@ -540,10 +542,13 @@ def test_packages_of_the_queue_are_in_the_lock_of_fleets() -> None:
     assert {*OPTIONAL.values()} <= versions("requirements-fleet.txt").keys() - versions("requirements.txt").keys()
 
 
+installed = cache(packages_distributions)
+
+
 @pytest.mark.parametrize("package", ["bot", "wechat_kf"])
 def test_imported_packages_are_in_the_deployed_lock(package: str) -> None:
     """Compare imports with the lock: the tests run with more packages than a host installs."""
     libraries = imported(package) - OPTIONAL.keys() - sys.stdlib_module_names - {"bot", "wechat_kf"}
-    providers = packages_distributions()
+    providers = installed()
     deployed = set(versions("requirements.txt"))
     assert {name for name in libraries if not deployed & set(map(canonicalize_name, providers[name]))} == set()

@@ -8,6 +8,7 @@ import pytest
 
 from bot.slack.error_codes import CODES, NO_USER_GROUPS, UNLISTED, Affects, Reaction, lookup
 from tests.documents import ROOT
+from tests.for_each import for_each
 
 BLOCKING = {code: meaning for code, meaning in CODES.items() if meaning.posting is Reaction.BLOCK}
 
@@ -56,7 +57,7 @@ def test_code_about_one_message_never_blocks_the_queue():
     assert set(posting.values()) <= {Reaction.AS_TEXT, Reaction.GO_ON}, posting
 
 
-@pytest.mark.parametrize("code", BLOCKING)
+@for_each("code", BLOCKING)
 def test_blocking_code_has_a_reason_and_a_remedy(code):
     meaning = BLOCKING[code]
     assert meaning.affects in (Affects.TOKEN, Affects.CHANNEL, Affects.RATE, Affects.REQUEST)
@@ -72,7 +73,7 @@ def test_blocking_code_has_a_reason_and_a_remedy(code):
     )
 
 
-@pytest.mark.parametrize("code", [code for code, meaning in BLOCKING.items() if meaning.affects is Affects.TOKEN])
+@for_each("code", [code for code, meaning in BLOCKING.items() if meaning.affects is Affects.TOKEN])
 def test_code_about_the_token_has_words_for_doctor(code):
     assert BLOCKING[code].detail
     assert BLOCKING[code].fix[0].isupper()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.for_each import for_each
 from wechat_kf import (
     APIError,
     BusyError,
@@ -77,8 +78,8 @@ def test_advice_on_the_developer_platform_names_it():
     assert [text for text in named if "on WeChat's developer platform" not in text] == []
 
 
-@pytest.mark.parametrize("errcode", [48001, 61002, 61007, 61016, 61017])
-@pytest.mark.parametrize("words", ["verification", "1, 6, 19 or 100-101"])
+@for_each("errcode", [48001, 61002, 61007, 61016, 61017])
+@for_each("words", ["verification", "1, 6, 19 or 100-101"])
 def test_missing_permission_names_verification_and_the_permission_sets(errcode, words):
     assert words in api_error(errcode, "api unauthorized").advice
 

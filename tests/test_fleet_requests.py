@@ -25,12 +25,13 @@ from bot.requests import (
     parse_command,
 )
 from bot.tenant_requests import AccountsOverview, AllAccounts, parse_fleet, split_account
+from tests.for_each import for_each
 
 APPID = "wx0123456789abcdef"
 REJECTED, EXPIRED = (AccountStatus.REJECTED,), (AccountStatus.EXPIRED,)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "named", "request_"),
     [
         ("@harbour", "harbour", Overview()),
@@ -72,7 +73,7 @@ def test_account_is_named_anywhere_before_a_free_text(typed, named, request_):
     assert request_ is None or parse_command(rest) == request_
 
 
-@pytest.mark.parametrize(
+@for_each(
     "typed",
     [
         "",
@@ -138,7 +139,7 @@ def test_no_text_raises_and_only_a_mark_or_an_appid_makes_an_account(text):
         assert (named, rest) == ("", text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "expected"),
     [
         ("accounts", AccountsOverview()),
@@ -174,7 +175,7 @@ def test_command_about_all_official_accounts_is_understood(typed, expected):
     assert parse_fleet(typed) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     "typed",
     [
         "",

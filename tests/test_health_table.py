@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.alerting.platform_faults import NO_TICKET
@@ -37,6 +35,7 @@ from bot.runtime.metrics import Figures, Metrics
 from bot.status import Status
 from bot.store.store_errors import FaultKind
 from tests.conftest import NOW
+from tests.for_each import for_each
 from tests.samples import CONTEXT, shown
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -372,7 +371,7 @@ FAULTS = [
         silent=True,
     ),
 ]
-names = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{FAULTS.index(fault)}")
+of_each_fault = for_each("fault", FAULTS)
 
 
 def test_every_kind_of_problem_is_in_the_table():
@@ -397,15 +396,16 @@ def test_every_rendering_reports_that_there_is_no_fault(caplog):
     assert not may_be_silent(diagnose(facts))
 
 
-@names
+@of_each_fault
 def test_fault_is_the_worst_problem_found(fault):
     assert [problem.kind for problem in fault.problems] == [fault.kind, *fault.also]
     assert may_be_silent(fault.problems) == fault.silent
 
 
-@names
+@of_each_fault
 def test_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(fault, caplog):
     caplog.set_level(logging.INFO)
+    caplog.clear()
     log = HealthLog()
     log.note({"": fault.problems})
     log.note({"": fault.problems})
@@ -441,7 +441,7 @@ def test_difference_of_clocks_is_not_rounded_up():
     assert "differ by 3 min," in words
 
 
-@names
+@of_each_fault
 def test_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fault):
     found = readiness(fault.problems)
     assert bool(found.reason) == fault.unready
@@ -452,7 +452,7 @@ def test_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fault
     assert "\n" not in "".join(lines)
 
 
-@names
+@of_each_fault
 def test_fault_is_a_metric(fault):
     told = metric_lines(fault.known, "wechat_kf_problem{").splitlines()
     ones = {line.split('"')[1] for line in told if line.endswith(" 1.0")}
@@ -462,7 +462,7 @@ def test_fault_is_a_metric(fault):
     assert held == f"wechat_kf_queue_blocked {float(fault.kind is ProblemKind.SLACK_BLOCKED)}"
 
 
-@names
+@of_each_fault
 def test_fault_is_the_title_of_the_status_with_its_remedy(fault):
     message = status_answer(Status("1", fault.known, channel="C0ALERTS"), NOW, CONTEXT)
     assert shown(message)[0] == f"⚠️ {fault.title}"
@@ -473,7 +473,7 @@ def test_fault_is_the_title_of_the_status_with_its_remedy(fault):
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
 
-@names
+@of_each_fault
 def test_fault_is_a_finding_of_the_doctor(fault):
     found = running.findings(fault.known, fault.problems)
     if fault.known.store:  # the doctor's own check of the store reports it
@@ -543,7 +543,7 @@ def test_polls_that_an_outage_of_all_accounts_held_back_are_overdue_an_interval_
         assert [problem.kind for problem in diagnose(replace(facts, breaker=breaker))] == [K.POLL_OVERDUE]
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.kind.startswith("slack_")])
+@for_each("fault", [fault for fault in FAULTS if not fault.kind.startswith("slack_")])
 def test_only_store_slack_and_processes_are_checked_without_a_watcher(fault):
     known = HealthFacts(NOW, alerts=False, **{**WELL, **fault.facts})
     counts = fault.kind.startswith("store_") or fault.kind in (
@@ -557,7 +557,7 @@ def test_only_store_slack_and_processes_are_checked_without_a_watcher(fault):
     assert [problem.kind for problem in diagnose(known)] == ([fault.kind] if counts else [])
 
 
-@names
+@of_each_fault
 def test_terminal_text_of_a_problem_has_no_markup(fault):
     for problem in fault.problems:
         what, step = plain_words(problem)

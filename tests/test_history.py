@@ -42,6 +42,7 @@ from bot.slack.channel import SlackChannel
 from bot.slack.history import page_of
 from bot.slack.web_api import call, no_retry_client
 from tests.conftest import NOW
+from tests.for_each import for_each
 
 HISTORY, REPLIES = "conversations.history", "conversations.replies"
 ALERTS = "C0ALERTS"
@@ -281,7 +282,7 @@ async def slack_with_response(answer: Callable[[], web.Response]) -> AsyncIterat
         yield channel, asked
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("status", "body"),
     [
         (200, "{"),
@@ -300,7 +301,7 @@ async def slack_with_response(answer: Callable[[], web.Response]) -> AsyncIterat
         (404, "<html>"),
     ],
 )
-@pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
+@for_each("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
 async def test_malformed_response_is_an_unknown_outcome_for_lookups_and_posts(status, body, kind):
     async with slack_with_response(lambda: web.Response(status=status, text=body, content_type=kind)) as (
         channel,
@@ -379,7 +380,7 @@ def test_malformed_message_does_not_hide_a_valid_one(odd):
     assert page.messages[-1] == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, ())
 
 
-@pytest.mark.parametrize(
+@for_each(
     "odd",
     [
         {"ts": None},
@@ -426,7 +427,7 @@ def test_event_keys_are_split_and_malformed_ones_left_out(marks, events):
     assert past.event_keys == events
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("word", "shape"),
     [
         *((shape.value, shape.value) for shape in MessageKind),

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from bot.view_metadata import decode_home, encode_home
 from tests.accounts import invited
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, user_action
+from tests.for_each import for_each
 from tests.home_boards import BOARDS, CROWD, DOWN, OPERATOR, STATUS, VIEWER, owned
 from tests.samples import (
     ANNA,
@@ -88,8 +88,8 @@ def show(*accounts: KfAccount, listed: HomeList = DEFAULT, person: HomeUser = VI
     return board(reading(*accounts), replace(STATUS, **status), person, listed, CONTEXT)
 
 
-@pytest.mark.parametrize("name", BOARDS)
-@pytest.mark.parametrize(("context", "suffix"), [(CONTEXT, ""), (CHINESE, ".zh")], ids=["en", "zh"])
+@for_each("name", BOARDS)
+@for_each(("context", "suffix"), [(CONTEXT, ""), (CHINESE, ".zh")])
 def test_board_is_as_designed(name, context, suffix):
     view = BOARDS[name](context)
     assert view == sample(f"{name}{suffix}")
@@ -112,8 +112,8 @@ def test_hundred_due_accounts_are_five_pages_within_slacks_limits():
     assert len(set(seen)) == len(seen) == 97
 
 
-@pytest.mark.parametrize("context", [CONTEXT, CHINESE], ids=["en", "zh"])
-@pytest.mark.parametrize("name", HOSTILE)
+@for_each("context", [CONTEXT, CHINESE])
+@for_each("name", HOSTILE)
 def test_hostile_name_is_harmless_on_a_board(name, context):
     view = board(reading(declined("bad", name), ANNA), STATUS, VIEWER, HomeList(), context)
     assert flaws(view) == []
@@ -167,8 +167,8 @@ def test_filter_offers_the_states_that_occur_with_their_numbers():
     ]
 
 
-@pytest.mark.parametrize("filter_", ["due", "mine", "all", "bound", "unknown", "idle,bound"])
-@pytest.mark.parametrize("accounts", [FORTY, HUNDRED, (ANNA,)], ids=["due", "calm", "few"])
+@for_each("filter_", ["due", "mine", "all", "bound", "unknown", "idle,bound"])
+@for_each("accounts", [FORTY, HUNDRED, (ANNA,)])
 def test_present_filter_is_chosen_in_the_menu(filter_, accounts):
     menu = elements(show(*accounts, listed=HomeList(filter_)))["home.filter"]
     assert menu["initial_option"]["value"] == f"v1:list:1:{filter_}"
@@ -218,7 +218,7 @@ def test_one_problem_of_few_accounts_is_the_only_row():
     assert "Also\u2002✅\u00a09\u00a0bound" in texts(view)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("person", "operations", "offered"),
     [
         (OPERATOR, OperationsStatus(Availability.ON), True),
@@ -229,7 +229,7 @@ def test_one_problem_of_few_accounts_is_the_only_row():
         (OPERATOR, OperationsStatus(Availability.NO_RIGHT, refused_family="rename"), True),
     ],
 )
-@pytest.mark.parametrize("accounts", [(), FORTY], ids=["empty", "due"])
+@for_each("accounts", [(), FORTY])
 def test_account_is_added_by_operators_while_wechat_allows_it(person, operations, offered, accounts):
     view = show(*accounts, person=person, operations=operations)
     assert ("op.add" in elements(view)) is offered
@@ -316,7 +316,7 @@ def test_page_of_a_board_survives_its_metadata(filter_, page):
     assert decode_home(encode_home(HomeList(filter_, page))) == HomeList(filter_, page)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "forged",
     [
         "",

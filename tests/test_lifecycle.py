@@ -25,6 +25,7 @@ from bot.alerting.lifecycle import observe, unmatched_invitations
 from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
+from tests.for_each import for_each
 from wechat_kf import Invitation, KfAccount
 
 POLICY = AlertPolicy()
@@ -79,7 +80,7 @@ def notified(changes: Sequence[Change]) -> list[AlertKind]:
 # Reading one row
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("row", "expected"),
     [
         (account(), AccountStatus.IDLE),

@@ -10,6 +10,7 @@ from bot.blocks import builders
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
+from tests.for_each import for_each
 from tests.samples import (
     ANNA,
     CHEN,
@@ -152,7 +153,7 @@ HAYSTACK = (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "expected"),
     [
         ("小波", ["bo"]),

@@ -12,6 +12,7 @@ import warnings
 import pytest
 
 from bot.runtime.logs import Format, LineFormatter, LogEvent, configure, error_fields, request_id
+from tests.for_each import for_each
 from wechat_kf import APIError, TransportError
 
 
@@ -26,7 +27,7 @@ def line(message: object, *secrets: str, error: Exception | None = None, form: F
     return LineFormatter(secrets, form).format(record)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "secret",
     [
         "https://api.weixin.qq.com/cgi-bin/x?access_token=87_SECRET&n=1",
@@ -195,7 +196,7 @@ def test_wechat_api_error_is_logged_with_errcode_and_rid():
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     "secret",
     [
         "0123456789abcdef0123456789abcdef",  # an AppSecret
@@ -206,7 +207,7 @@ def test_wechat_api_error_is_logged_with_errcode_and_rid():
         "queryauthcode@@@SECRET",
     ],
 )
-@pytest.mark.parametrize("form", ["text", "json"])
+@for_each("form", ["text", "json"])
 def test_secrets_of_wechat_are_masked_by_their_shape(secret, form):
     said = line(LogEvent("calling", body=f'{{"secret":"{secret}"}}', other="x"), form=form)
     assert "SECRET" not in said

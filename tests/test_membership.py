@@ -17,6 +17,7 @@ from bot.interactions.access import Membership, belongs
 from bot.ports import BotWorkspace, Origin, UnknownWorkspaceError
 from bot.slack.directory import bot_workspace, is_shared_outside
 from bot.slack.web_api import no_retry_client
+from tests.for_each import for_each
 from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, until, world
 
 pytestmark = pytest.mark.server
@@ -28,7 +29,7 @@ COLLEAGUE = "U0ANA"  # of another workspace of the same organisation
 ORGANISATION = Organisation("E0ORG", "Harbour Group", frozenset({"T0002"}))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("origin", "installed", "expected"),
     [
         (Origin(team_id="T0001"), HOME, True),

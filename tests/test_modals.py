@@ -27,6 +27,7 @@ from bot.view_metadata import decode_form
 from tests.accounts import account, invited
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, episode, leads, problem, user_action
+from tests.for_each import for_each
 from tests.modals import (
     ADD,
     ANNA,
@@ -120,8 +121,8 @@ DESIGNED = {
 }
 
 
-@pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("name", DESIGNED)
+@for_each("language", Language)
+@for_each("name", DESIGNED)
 def test_modal_is_as_it_was_designed(name, language):
     assert redated(DESIGNED[name](IN[language])) == designed(name, language)
 
@@ -134,8 +135,8 @@ def test_every_modal_is_fit_for_slack(language):
         assert len(view.get("submit", {"text": ""})["text"]) <= most
 
 
-@pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("language", Language)
+@for_each("hostile", HOSTILE)
 def test_modal_of_an_account_with_a_hostile_name_is_fit_for_slack(hostile, language):
     context, foreign = IN[language], AccountFacts(hostile, hostile, hostile, "rejected", hostile, hostile, NOW)
     error = FieldError(FieldProblem.INVITED_ALREADY, account=foreign, words=hostile)
@@ -271,7 +272,7 @@ def test_account_that_cannot_be_invited_says_why(facts, text):
     assert texts(blocked_view(facts, NOW, CONTEXT))[0] == text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("about", "begins"),
     [
         (ended(RENAME, is_listed=True), "✅ *Renamed*\nNight 1 is now 夜班一号."),
@@ -427,7 +428,7 @@ def test_details_offer_an_invitation_where_the_state_allows_it(about, step, butt
     assert f"{step[0].upper()}{step[1:]}" in message.text
 
 
-@pytest.mark.parametrize("problem", FieldProblem)
+@for_each("problem", FieldProblem)
 def test_late_refusal_of_any_kind_is_shown(problem):
     for view in forms(CONTEXT, Repetition(2, error=ERRORS[problem])):
         assert sum(text.startswith("⚠️") and "loses" not in text for text in texts(view)) == 1

@@ -17,6 +17,7 @@ from bot.operations.rules import facts_of, facts_of_episode, is_absent, obstacle
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from tests.episodes import DEADLINE, episode
+from tests.for_each import for_each
 from tests.modals import (
     ADD,
     BO,
@@ -73,8 +74,8 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("kind", OperationKind)
-@pytest.mark.parametrize("errcode", [*ADVICE, 99999])
+@for_each("kind", OperationKind)
+@for_each("errcode", [*ADVICE, 99999])
 def test_errcode_is_an_error_at_its_field_or_else_at_the_first(errcode, kind):
     error = refused_by_wechat(kind, errcode, Wanted("x@y", invite_wx="z"), [], NOW)
     if errcode not in TABLE or (kind is DELETE and errcode in (65401, 61452)):
@@ -90,8 +91,8 @@ def test_table_has_every_code_of_a_field():
     assert set(TABLE) <= set(ADVICE)
 
 
-@pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("problem", FieldProblem)
+@for_each("language", Language)
+@for_each("problem", FieldProblem)
 def test_every_problem_has_a_text_without_markup(problem, language):
     text = problem_text(ERRORS[problem], IN[language])
     assert text
@@ -106,7 +107,7 @@ def test_error_at_a_field_is_as_it_was_designed(language):
     assert dict(answer.errors) == designed("ack-errors", language)["errors"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("error", "text"),
     [
         (

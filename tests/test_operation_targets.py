@@ -11,6 +11,7 @@ from bot.accounts import pick_account
 from bot.operation_targets import Target, pick
 from bot.operations.operation import OperationKind
 from tests.accounts import account, invited
+from tests.for_each import for_each
 from tests.samples import reading
 
 ODD = account("odd", kf_account="odd\n" * 100, kf_nick="Odd")
@@ -31,7 +32,7 @@ ROWS = reading(*ACCOUNTS.values()).rows
 INVITE, ADD, RENAME, DELETE = OperationKind
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "text", "nick", "rest"),
     [
         (INVITE, "chen chen_new", "Chen", "chen_new"),

@@ -21,6 +21,7 @@ from bot.alerting.episode import (
 from bot.outbox.messages import LAST, InitialSnapshot, MessageKind, Parent, is_relevant
 from bot.outbox.planner import plan
 from tests.conftest import NOW
+from tests.for_each import for_each
 
 POLICY = AlertPolicy()
 HOUR = timedelta(hours=1)
@@ -153,7 +154,7 @@ def test_first_run_without_a_problem_posts_nothing():
     assert shapes(expiring, first=FIRST) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("shape", "facts", "states", "expected"),
     [
         (MessageKind.ALERT, {}, [EpisodeState.REJECTED], True),

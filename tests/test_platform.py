@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.for_each import for_each
 from tests.wechat import fixture
 from wechat_kf import APIError, ResponseError, TransportError, platform, protocol
 from wechat_kf.errors import api_error
@@ -216,7 +217,7 @@ def test_quota_has_the_numbers_of_today():
     assert platform.parse_quota(read(quota={"daily_limit": "10000"})) == Quota(10000, None, None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parse", "fields"),
     [
         (platform.parse_component_token, {"access_token": "HUSH", "expires_in": 7200}),

@@ -18,6 +18,7 @@ from bot.blocks.platform_problems import explain_platform
 from bot.tenant_states import TenantState
 from tests.conftest import NOW
 from tests.documents import document
+from tests.for_each import for_each
 from tests.samples import CONTEXT, HOUR, MINUTE
 from wechat_kf.platform import OWN_CALL_CODES
 
@@ -128,8 +129,8 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.errcode}-{fault.address}")
-@pytest.mark.parametrize("hosted_by", ["", "Heroku"])
+@for_each("fault", FAULTS)
+@for_each("hosted_by", ["", "Heroku"])
 def test_every_fault_of_the_platform_has_a_reason_and_a_next_step(fault, hosted_by):
     explanation = explain_platform(fault, replace(CONTEXT, hosted_by=hosted_by))
     assert explanation.title

@@ -12,6 +12,7 @@ from bot.demo.process import running
 from bot.doctor import variables
 from bot.settings.postgres_url import KNOWN_OPTIONS
 from bot.settings.reader import InvalidSetting, SettingsError
+from tests.for_each import for_each
 from tests.test_settings import REQUIRED, complaint, read
 
 FORM = "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
@@ -21,7 +22,7 @@ def test_known_options_are_those_of_the_installed_client_library() -> None:
     assert {option.keyword.decode() for option in Conninfo.get_defaults()} == KNOWN_OPTIONS
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("url", "expected"),
     [
         ("postgres://", {}),
@@ -70,7 +71,7 @@ def test_option_that_the_client_library_does_not_know_is_named_with_its_replacem
     assert said in line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("url", "said"),
     [
         ("postgresql://h/kf?sslmode=weird", "has an unknown sslmode; there are allow, disable"),

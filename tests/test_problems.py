@@ -14,6 +14,7 @@ from bot.blocks.slack_refusals import slack_refusal
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS
 from tests.conftest import NOW
+from tests.for_each import for_each
 from tests.samples import ANNA, CHEN, CONTEXT, FORTY, sample, shown
 from wechat_kf import KfList, ResponseError, TransportError
 from wechat_kf.advice import ADVICE
@@ -61,7 +62,7 @@ def test_answer_without_an_address_has_no_code_block():
     assert "```" not in shown(message)[1]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("errcode", "title", "step"),
     [
         (65400, "Customer service is not switched on", "enable customer service in the WeChat console"),
@@ -88,7 +89,7 @@ def test_every_family_of_errcodes_has_its_words(errcode, title, step):
     assert message.text.endswith(f"errcode {errcode}, rid {RID}.")
 
 
-@pytest.mark.parametrize("errcode", [*ADVICE, 12345])
+@for_each("errcode", [*ADVICE, 12345])
 def test_every_errcode_has_a_valid_message(errcode):
     message = answer(api_error(errcode, "<!here> & *so* " * 40, rid="<!here>", address="<!here>"))
     content = {"text": message.text, "blocks": message.blocks}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.for_each import for_each
 from tests.wechat import ACCESS_TOKEN, SECRET, fixture
 from wechat_kf import (
     APIError,
@@ -194,7 +195,7 @@ def test_account_key_is_the_first_available_name(row, key):
     assert kf_list_of(row).accounts[0].key == key
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wire", "expected"),
     [
         (1795003600, datetime.fromtimestamp(1795003600, UTC)),
@@ -230,7 +231,7 @@ def test_deadline_is_unix_seconds_or_not_known(wire, expected):
     assert account.invitation == Invitation("bo_example", "", expected)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wire", "expected"),
     [
         ("soon", "soon"),

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.alerting.quiet_hours import QuietHours, Window
+from tests.for_each import for_each
 
 SHANGHAI, BERLIN, NEW_YORK = (ZoneInfo(name) for name in ("Asia/Shanghai", "Europe/Berlin", "America/New_York"))
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -35,7 +36,7 @@ def at(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
 NIGHT, NOON = quiet("22:00-08:00"), quiet("12:30-14:00")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("hours", "clock", "covered"),
     [
         (NIGHT, "2026-11-23 21:59:59.999999", False),

@@ -25,6 +25,7 @@ from bot.runtime.tasks import BackgroundTasks
 from bot.settings.values import Settings
 from bot.slack.directory import reader
 from bot.slack.web_api import no_retry_client
+from tests.for_each import for_each
 from tests.test_settings import REQUIRED
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
@@ -32,8 +33,8 @@ BASE = RenderContext(AlertPolicy(()), text_zone=SHANGHAI)
 SCOPE_LINE = "answers are in KF_LANGUAGE until the app is installed again with users:read"
 
 
-@pytest.mark.parametrize("default", Language)
-@pytest.mark.parametrize(
+@for_each("default", Language)
+@for_each(
     ("locale", "language"),
     [
         ("zh-CN", Language.CHINESE),

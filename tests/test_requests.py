@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,9 +20,10 @@ from bot.requests import (
     Unknown,
     parse_command,
 )
+from tests.for_each import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "expected"),
     [
         ("", Overview()),
@@ -104,7 +104,7 @@ def test_command_is_understood_however_it_is_typed(typed, expected):
     assert parse_command(typed) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("typed", "typo_of", "nearest"),
     [
         ("rejcted", List(1, (AccountStatus.REJECTED,)), List(1, (AccountStatus.REJECTED,))),

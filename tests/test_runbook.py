@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import get_args
 
-import pytest
 import yaml
 
 from bot.alerting import incidents
@@ -26,6 +25,7 @@ from bot.slack.error_codes import CODES, Reaction
 from bot.store.authorizers import EventKind
 from tests.conftest import NOW
 from tests.documents import ROOT, document
+from tests.for_each import for_each
 from tests.samples import CONTEXT
 from tests.test_health_table import FAULTS
 from wechat_kf import KfError, ResponseError, SetupError, TransportError
@@ -85,7 +85,7 @@ def test_every_health_notice_has_its_section_and_no_other_has():
     assert set(explained("Health notices in the channel")) == {*notices(), "When it is over"}
 
 
-@pytest.mark.parametrize("title", notices())
+@for_each("title", notices())
 def test_quotations_of_notices_in_the_runbook_are_exact(title):
     quotes = explained("Health notices in the channel")[title]
     assert quotes

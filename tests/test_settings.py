@@ -14,6 +14,7 @@ from bot.language import Language
 from bot.settings.parsers import QueueKind
 from bot.settings.reader import SettingsError
 from bot.settings.values import PROXIES, Settings
+from tests.for_each import for_each
 from tests.test_deploy_files import example
 
 REQUIRED = {
@@ -79,8 +80,8 @@ def test_required_settings_alone_are_enough() -> None:
     )
 
 
-@pytest.mark.parametrize("name", REQUIRED)
-@pytest.mark.parametrize("blank", [None, "", "  \t"])
+@for_each("name", REQUIRED)
+@for_each("blank", [None, "", "  \t"])
 def test_required_variable_that_is_missing_or_blank_is_named(name: str, blank: str | None) -> None:
     environ = without(name) if blank is None else REQUIRED | {name: blank}
     assert complaint(environ) == [f"not set: {name}"]
@@ -101,7 +102,7 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "value", "advice"),
     [
         ("WECHAT_APPID", "wx 123", "plain characters without blanks"),
@@ -218,7 +219,7 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
     assert advice in line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "value", "field", "expected"),
     [
         ("SLACK_API_URL", "https://slack-gov.com/api", "slack_api_url", "https://slack-gov.com/api/"),
@@ -401,8 +402,8 @@ def test_first_proxy_that_is_set_wins(first: int) -> None:
     assert read(**environ).wechat_proxy_url == f"http://{first}.example.com:80"
 
 
-@pytest.mark.parametrize("proxy", PROXIES)
-@pytest.mark.parametrize("host", ["DYNO", "FLY_APP_NAME", "RAILWAY_PROJECT_ID", "RENDER"])
+@for_each("proxy", PROXIES)
+@for_each("host", ["DYNO", "FLY_APP_NAME", "RAILWAY_PROJECT_ID", "RENDER"])
 def test_proxy_stands_for_the_fixed_address_that_the_host_lacks(host: str, proxy: str) -> None:
     assert read(**{host: "x"}).hosted_by_without_proxy
     assert read(**{host: "x", proxy: "http://u:p@proxy.example:80"}).hosted_by_without_proxy == ""
@@ -481,7 +482,7 @@ def test_address_of_the_token_service_stays_out_of_the_repr_and_of_its_error() -
         assert "geheim" not in line
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@for_each("name", SECRETS)
 def test_message_about_a_malformed_secret_does_not_quote_it(name: str) -> None:
     (line,) = complaint(REQUIRED | {name: "geheim \N{SNOWMAN} ://geheim:geheim@geheim:geheim"})
     assert line.startswith(f"{name} must ")
@@ -524,8 +525,8 @@ def test_valid_settings_are_read_beside_malformed_ones() -> None:
     assert settings.slack_bot_token == "xoxb-bot-token-value"
 
 
-@pytest.mark.parametrize("quote", ['"', "'", "`"])
-@pytest.mark.parametrize("name", sorted(example()))
+@for_each("quote", ['"', "'", "`"])
+@for_each("name", sorted(example()))
 def test_every_setting_in_quotes_is_rejected_by_name(name: str, quote: str) -> None:
     value = f"{quote}{REQUIRED.get(name, '1')}{quote}"
     environ = {
@@ -587,7 +588,7 @@ def test_token_of_an_app_with_rotation_is_explained(token: str) -> None:
     assert "abc" not in line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("exempt", "proxied"),
     [
         ("", True),

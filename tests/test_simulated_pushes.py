@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.for_each import for_each
 from tests.platforms import KIOSK, SHOP, PlatformCaller, opened
 from tests.vectors_of_pushes import (
     AES_KEY,
@@ -35,7 +36,7 @@ def test_push_is_sealed_as_by_another_implementation(vector: Vector) -> None:
     assert (push.body, dict(push.query)) == (vector.body, vector.query)
 
 
-@pytest.mark.parametrize("length", range(33))
+@for_each("length", range(33))
 def test_padding_fills_blocks_of_32_bytes(length: int) -> None:
     keys = PushKeys(PLATFORM_APPID, TOKEN, AES_KEY)
     push = seal("x" * length, keys, timestamp=1, nonce="1", random=RANDOM)

@@ -14,6 +14,7 @@ from bot.operations.operation import OperationKind
 from tests.crash.operation_oracle import OperationVerdict, RequestedOperation
 from tests.crash.operators import SubmittedForm
 from tests.crash.oracle import Verdict
+from tests.for_each import for_each
 from tests.samples import DATABASE_AWAY, FAILED, RESTARTING
 from tests.soak import report
 from tests.soak.load import Interaction, Load
@@ -43,8 +44,8 @@ async def test_every_command_is_answered_and_every_alert_posted_once_under_load(
 # The schedule
 
 
-@pytest.mark.parametrize("seconds", [SECONDS, 60, 600, 3600])
-@pytest.mark.parametrize("seed", range(5))
+@for_each("seconds", [SECONDS, 60, 600, 3600])
+@for_each("seed", range(5))
 def test_run_has_one_long_lifetime_and_every_kind_of_replacement(seconds, seed):
     planned = plan_lifetimes(seconds, random.Random(seed))
     assert sum(life.seconds for life in planned) == pytest.approx(seconds)

@@ -27,6 +27,7 @@ from bot.store import poll_state
 from bot.store.database import Store
 from bot.store.store_errors import FaultKind, HangingError, StoreError, classify, waiting_for
 from tests.conftest import APPID, NOW, postgres_database, postgres_server
+from tests.for_each import for_each
 from tests.running import World, answers, bot_in_loop, sqlite, until, world
 from tests.startup_relay import startup_relay
 
@@ -59,7 +60,7 @@ def own_server() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("error", "kind"),
     [
         (pg.ReadOnlySqlTransaction(), FaultKind.READ_ONLY),

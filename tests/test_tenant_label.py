@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 
 from bot import actions, view_metadata
@@ -14,6 +13,7 @@ from bot.blocks.tenant_label import TenantLabel
 from bot.demo import blockkit
 from bot.ports import Message
 from tests.episodes import assert_fit, buttons, leads, names, parent
+from tests.for_each import for_each
 from tests.samples import shown
 
 APPID = "wx1111111111111111"
@@ -26,7 +26,7 @@ def labelled(words: str, label: TenantLabel = HARBOUR) -> str:
     return str(message.blocks[0]["text"]["text"])
 
 
-@pytest.mark.parametrize("icon", [*builders.ICONS.values(), builders.FINE, builders.TROUBLE, builders.PERSON])
+@for_each("icon", [*builders.ICONS.values(), builders.FINE, builders.TROUBLE, builders.PERSON])
 def test_name_stands_between_the_icon_and_the_words(icon):
     assert labelled(f"{icon} *Bo* · rejected") == f"{icon} *Harbour Tea* · *Bo* · rejected"
     header = HARBOUR.on_message(Message("Rejected: Bo.", [builders.header(f"{icon} Bo · rejected")]))

@@ -23,6 +23,7 @@ from bot.settings.reader import SettingsError
 from bot.settings.values import LIST, Settings
 from bot.tenants.loading import load, secrets_of
 from bot.tenants.tenant import Tenant, TenantOrigin, default_slug, parse_slug
+from tests.for_each import for_each
 from tests.test_accounts_file import HARBOUR, KIOSK, TEXTS
 from tests.test_settings import HOUR, REQUIRED
 
@@ -57,7 +58,7 @@ def mistakes(text: str, environ: Mapping[str, str] = SLACK | BOTH) -> list[str]:
     return [line.strip() for line in str(refused.value).splitlines()[1:]]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "slug"),
     [
         ("harbour", "harbour"),
@@ -77,15 +78,13 @@ def test_slug_is_normalised(text: str, slug: str) -> None:
     assert parse_slug(slug) == slug
 
 
-@pytest.mark.parametrize(
-    "text", ["", "2tea", "-tea", "_tea", "a" * 33, "a b", "@tea", "tea.", "a\u200bb", "茶:", "☕", "a\n"]
-)
+@for_each("text", ["", "2tea", "-tea", "_tea", "a" * 33, "a b", "@tea", "tea.", "a\u200bb", "茶:", "☕", "a\n"])
 def test_slug_of_other_characters_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be 1 to 32 letters, digits, - and _, and begin with a letter"):
         parse_slug(text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "word",
     [
         *("list", "find", "show", "status", "help", "history", "page", "accounts", "all", "in", "HELP", "ｌｉｓｔ"),

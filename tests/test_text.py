@@ -14,6 +14,7 @@ from bot.blocks import names
 from bot.demo import blockkit
 from bot.text import ACCOUNT, ERRMSG, NAME, STATUS_WORD, TYPED, clean, escape, fold, units
 from tests.accounts import account
+from tests.for_each import for_each
 from tests.samples import CONTEXT
 
 LIMITS = st.sampled_from([NAME, ACCOUNT, STATUS_WORD, TYPED, ERRMSG])
@@ -30,7 +31,7 @@ def cleaned(foreign: str) -> str:
     return clean(foreign, NAME)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("foreign", "expected"),
     [
         ("<!channel> *sale*", "＜!channel＞ ＊sale＊"),

@@ -10,6 +10,7 @@ import pytest
 
 from bot.blocks import times
 from tests.conftest import NOW
+from tests.for_each import for_each
 from tests.samples import CONTEXT, DAY, HOUR, MINUTE
 
 SECOND = timedelta(seconds=1)
@@ -43,7 +44,7 @@ def test_lead_has_the_unit_of_the_setting():
     assert [times.lead_name(lead, CONTEXT) for lead in leads] == ["24 h", "2 days", "36 h", "1 h", "90 min", "30 s"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lead", "expected"),
     [
         (5 * HOUR + 17 * MINUTE + 25 * SECOND, "5 h 18 min"),
