@@ -35,6 +35,7 @@ from bot.tenants.stored_accounts import read
 from tests.conftest import at_now
 from tests.fakes import FakeViews
 from tests.fleets import AT_HARBOUR, fleet_world
+from tests.for_each import for_each
 from tests.people import shown
 from tests.running import CARE, bot_in_loop, final_answer, modal_text, sqlite
 from tests.test_access import installed, shared
@@ -42,6 +43,8 @@ from tests.test_accounts_file import HARBOUR, KIOSK
 from tests.test_readers import People
 from tests.test_settings import PLATFORM
 from tests.test_tenants import BOTH, SLACK, read_file
+
+pytestmark = pytest.mark.mostly_sqlite
 
 BOSS, TOM = "U0BOSS1", "U0TOM"
 ROSE, IRIS = "wxaaaaaaaaaaaaaaaa", "wxbbbbbbbbbbbbbbbb"
@@ -143,7 +146,7 @@ async def place(store: Store) -> Place:
     return made
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "request_"),
     [
         ("accounts add", Administer(Verb.ADD)),
@@ -268,6 +271,7 @@ async def test_last_account_cannot_be_paused_while_the_process_still_watches_one
     assert await place.rows() == {"rose": "person", "iris": ""}
 
 
+@pytest.mark.both_stores
 async def test_account_that_its_owner_has_withdrawn_is_not_paused_and_so_never_resumed(store):
     await store.open()
     place = Place(store, **PLATFORM)
@@ -300,6 +304,7 @@ async def _place_with_two_accounts_of_commands(store: Store) -> Place:
     return place
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize(
     ("text", "words"),
     [

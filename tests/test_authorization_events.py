@@ -28,6 +28,8 @@ from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
 from wechat_kf.token_store import TokenKind
 
+pytestmark = pytest.mark.mostly_sqlite
+
 COMPONENT, ROSE = "wx00000000000000c0", "wx00000000000000a1"
 KEYS = StoreKeys([new_key()])
 AUTHORIZED, UPDATED, WITHDRAWN = EventKind
@@ -128,6 +130,7 @@ async def test_changed_permissions_lead_to_an_exchange_and_leave_the_account_wat
     assert await last_change(store) == changed_at  # processes have nothing to reload
 
 
+@pytest.mark.both_stores
 async def test_withdrawal_stops_the_polls_and_deletes_all_secrets_at_once(store, clock):
     await store.of(ROSE, "").open()
     await note(store, event(AUTHORIZED))
@@ -154,6 +157,7 @@ async def are_polls_paused(store: Store) -> bool:
         return bool((await tx.run(paused)).scalar_one())
 
 
+@pytest.mark.both_stores
 async def test_token_that_is_renewed_during_a_withdrawal_is_not_stored(store):
     await note(store, event(AUTHORIZED))
     lent = StoredTokens(store, KEYS)
@@ -179,6 +183,7 @@ async def test_slug_of_an_account_that_was_not_shown_may_have_been_taken_meanwhi
     }
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("kinds", [*itertools.permutations(EventKind, 2)], ids="-".join)
 async def test_different_pushes_of_one_second_let_wechat_decide_and_a_repeated_one_does_not(store, clock, kinds):
     first, second = map(event, kinds)
@@ -219,6 +224,7 @@ async def test_account_that_a_person_has_removed_is_watched_again_once_its_owner
     assert await code_of(store) == "code of authorized 1"
 
 
+@pytest.mark.both_stores
 async def test_changed_permissions_leave_a_removed_account_removed_and_without_secrets(store):
     await note(store, event(AUTHORIZED))
     await remove(store)
@@ -260,6 +266,7 @@ async def test_account_with_a_secret_of_its_own_is_left_alone(store, row):
         assert await sealed_secrets.load(tx, ROSE, APPSECRET) != ""
 
 
+@pytest.mark.both_stores
 async def test_account_that_is_gone_from_the_file_becomes_one_of_the_platform(store):
     async with store.begin() as tx:
         await tenants.record(tx, [HARBOUR])
@@ -279,6 +286,7 @@ async def test_account_that_a_command_has_removed_becomes_one_of_the_platform(st
     assert await code_of(store) == "code of updateauthorized 0"
 
 
+@pytest.mark.both_stores
 async def test_withdrawal_from_another_platform_does_not_concern_this_one(store):
     await note(store, event(AUTHORIZED))
     assert await note(store, event(WITHDRAWN, 1), platform="wx00000000000000c9") == [False]

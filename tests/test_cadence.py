@@ -19,6 +19,8 @@ from tests.bots import Bot
 from tests.conftest import NOW
 from tests.episodes import episode
 
+pytestmark = pytest.mark.mostly_sqlite
+
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 CADENCE = Cadence(5 * MINUTE, 30 * MINUTE)
 
@@ -69,6 +71,7 @@ async def waits(bot: Bot, *accounts) -> timedelta:
     return row.next_poll_at - bot.clock()
 
 
+@pytest.mark.both_stores
 async def test_polls_of_an_idle_account_are_rare_until_an_invitation_is_seen(bot):
     idle, busy = (bound("anna"),), (bound("anna"), invited("bo", at=NOW, expires_in=100 * HOUR))
     assert [await waits(bot, *idle) for _ in range(4)] == [5 * MINUTE, 5 * MINUTE, 30 * MINUTE, 30 * MINUTE]

@@ -29,6 +29,8 @@ from bot.store.store_errors import DevelopmentSchemaError
 from bot.tenants.tenant import of_environment
 from tests.conftest import APPID, at_now
 
+pytestmark = pytest.mark.mostly_sqlite
+
 UNSET = Unset.of([])
 LEFT = {"wechat_secret": "secret", "slack_bot_token": "xoxb-1"}
 
@@ -75,12 +77,14 @@ async def test_store_of_this_release_is_up_to_date_and_stays_as_it_is(store_url,
     assert contents(tmp_path) == before
 
 
+@pytest.mark.both_stores
 async def test_store_in_use_is_read_beside_the_running_bot(store, store_url):
     async with store.begin() as tx:
         await tx.run(sa.text("INSERT INTO emitted_event VALUES ('e', 'k', 0, 'posted', '2026-11-23', NULL)"))
         assert (await inspect(store_url)).schema is Schema.PRESENT
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize(
     ("statements", "verdict", "said"),
     [
@@ -101,6 +105,7 @@ async def test_migration_state_of_a_store_is_reported(store_url, statements, ver
     assert verdict == "ok" or "a database of its own" in found.remedy
 
 
+@pytest.mark.both_stores
 async def test_store_of_a_development_version_is_wrong_and_left_as_it_is(store_url):
     await change(store_url, "UPDATE alembic_version SET version_num = '0010'")
     found = await finding(store_url)
@@ -249,6 +254,7 @@ async def refuse(url: str, age: timedelta) -> None:
     await store.close()
 
 
+@pytest.mark.both_stores
 async def test_refused_permission_is_reported_for_a_day(store_url):
     assert (await granted(store_url, "U0LIN")).verdict == "ok"
     await refuse(store_url, timedelta(hours=3, minutes=1))

@@ -18,7 +18,10 @@ from bot.store.isolation import isolated
 from bot.store.tables import episode as episode_table
 from tests.episodes import episode
 
+pytestmark = pytest.mark.mostly_sqlite
 
+
+@pytest.mark.both_stores
 async def test_keys_that_are_accepted_alone_but_not_together_are_written_one_after_the_other(store):
     emitted = {"a": "1", "b": "2", "c": "2"}  # b and c are the same event
 
@@ -75,6 +78,7 @@ def test_oldest_of_many_faults_is_forgotten_and_logged_again():
     assert not faults.is_new(ValueError("x"), str(MOST))
 
 
+@pytest.mark.both_stores
 async def test_incident_that_cannot_be_read_is_skipped_and_reported(store):
     now = datetime(2026, 11, 23, tzinfo=UTC)
     down = Incident("source_down-wx-1", Cause.SOURCE_DOWN, now, ErrorDetails("TransportError"))

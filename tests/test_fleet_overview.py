@@ -36,6 +36,8 @@ from tests.episodes import episode, user_action
 from wechat_kf import TransportError
 from wechat_kf.errors import api_error
 
+pytestmark = pytest.mark.mostly_sqlite
+
 HOUR = timedelta(hours=1)
 POLICY = AlertPolicy()
 HARBOUR, KIOSK, CABIN = (f"wx{digit * 16}" for digit in "123")
@@ -114,11 +116,13 @@ async def test_figures_of_each_official_account_are_its_own(fleet):
     }
 
 
+@pytest.mark.both_stores
 async def test_invitation_whose_deadline_has_passed_counts_as_expired_before_wechat_reports_it(fleet):
     await save(fleet, HARBOUR, ("a", W, 0), ("b", W, -3))
     assert (await figures(fleet))[HARBOUR].counts == {AccountStatus.EXPIRED: 2}
 
 
+@pytest.mark.both_stores
 async def test_deadline_counts_as_expiring_by_the_policy_of_its_own_official_account(fleet):
     for appid in (HARBOUR, KIOSK):
         await save(fleet, appid, ("a", W, 5), ("b", W, 6), ("c", W, 7))
@@ -197,6 +201,7 @@ async def test_pages_are_cut_by_the_store_and_one_that_does_not_exist_is_the_las
     assert (names(last), last.number, last.total) == (["N6"], 3, 7)
 
 
+@pytest.mark.both_stores
 async def test_damaged_acknowledgement_hides_no_row(fleet):
     await save(fleet, HARBOUR, ("a", R, 9), acked=user_action())
     async with fleet.begin() as tx:
@@ -223,6 +228,7 @@ async def read_all(tx: Tx, until: dict[str, datetime]) -> None:
     await fleet_figures.open_invitations(tx, until, NOW, NEEDS_ATTENTION)
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("number", [1, 300])
 async def test_number_of_queries_does_not_grow_with_official_accounts(fleet, number):
     await save(fleet, f"wx{0:016}", ("a", R, 9))

@@ -54,6 +54,8 @@ from tests.test_envelope import encrypted, sealed, signed
 from tests.vectors_of_pushes import AES_KEY, AUTHORISATION, OLD_KEY, PLATFORM_APPID, PREVIOUS_AES_KEY, TOKEN, Vector
 from wechat_kf.envelope import MAX_BODY, open_push
 
+pytestmark = pytest.mark.mostly_sqlite
+
 KEYS = StoreKeys([new_key()])
 TICKET_TEXT = "ticket@@@EXAMPLE-not-a-real-ticket"
 MESSAGES = "/wechat/platform/messages/wx0123456789abcdef/callback"
@@ -199,6 +201,7 @@ async def test_repeated_ticket_and_one_that_is_not_newer_change_nothing(door, st
     assert (door.counts["component_verify_ticket", "old"], door.woken) == (3, 1)
 
 
+@pytest.mark.both_stores
 async def test_authorisation_is_stored_with_its_code_and_wakes_the_exchange(door, store):
     assert await door.send(AUTHORISATION) == SUCCESS
     assert [one.slug for one in await loaded(store)] == ["wx0000a1"]

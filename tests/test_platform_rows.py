@@ -11,6 +11,8 @@ from bot.store.platform_rows import PlatformRow
 from bot.store.sealed_secrets import TICKET
 from tests.conftest import NOW
 
+pytestmark = pytest.mark.mostly_sqlite
+
 APPID = "wx00000000000000c0"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -70,6 +72,7 @@ async def test_list_is_read_by_one_process_at_a_time_and_again_after_an_hour(run
     assert await run(platform_rows.claim_list, MINUTE, HOUR) == NOW + HOUR + MINUTE
 
 
+@pytest.mark.both_stores
 async def test_list_whose_reading_was_cut_short_is_read_again_after_the_lease(run, clock):
     lost = await run(platform_rows.claim_list, MINUTE, HOUR)
     clock.forward(minutes=1)
@@ -92,6 +95,7 @@ async def test_fault_keeps_its_begin_until_a_call_succeeds(run, clock):
     assert (row.fault, row.fault_at, row.next_call_at) == (None, None, None)
 
 
+@pytest.mark.both_stores
 async def test_one_call_a_minute_is_made_while_calls_have_stopped(run, clock):
     assert [await run(platform_rows.may_call, MINUTE) for _ in range(2)] == [True, True]
     await run(platform_rows.record_fault, {"errcode": 61004}, clock() + MINUTE)

@@ -27,6 +27,8 @@ from tests.samples import CONTEXT, LEADS, MINUTE, sample, shown
 from tests.test_details import fields
 from wechat_kf import TransportError
 
+pytestmark = pytest.mark.mostly_sqlite
+
 BEGAN = datetime.fromtimestamp(1795288320, UTC)
 FINE = HealthFacts(
     NOW,

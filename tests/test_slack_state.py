@@ -14,6 +14,8 @@ from bot.watcher.poller import Tick
 from tests.bots import Bot, rejected
 from tests.conftest import NOW
 
+pytestmark = pytest.mark.mostly_sqlite
+
 MINUTE = timedelta(minutes=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from bot.outbox.messages import MessageKind, NewMessage
@@ -12,6 +13,8 @@ from bot.store import outbox, sealed_secrets, tables, tenants
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PLATFORM, PauseReason, StoredTenant
 from bot.tenant_states import TenantState
+
+pytestmark = pytest.mark.mostly_sqlite
 
 HARBOUR = StoredTenant("wx-harbour", "harbour", "Harbour Tea", "file")
 KIOSK = StoredTenant("wx-kiosk", "kiosk", "", "file")
@@ -24,6 +27,7 @@ async def stored(store, *loaded):
         return {one.slug: one for one in await tenants.load(tx)}
 
 
+@pytest.mark.both_stores
 async def test_account_that_is_no_longer_loaded_is_paused_and_continues_when_it_is_back(store):
     assert await stored(store, HARBOUR, KIOSK) == {"harbour": HARBOUR, "kiosk": KIOSK}
     assert (await stored(store, HARBOUR))["kiosk"].state is TenantState.PAUSED
@@ -92,6 +96,7 @@ async def test_removed_account_has_no_secret_and_is_not_listed_until_it_is_added
     assert (await stored(store, StoredTenant("wx-rose", "rose", "", "file")))["rose"].state is TenantState.ACTIVE
 
 
+@pytest.mark.both_stores
 async def test_rows_of_a_removed_account_are_deleted_and_those_of_others_stay(store, clock):
     await store.open()
     others = store.of("wx-rose", "")
@@ -110,6 +115,7 @@ async def test_rows_of_a_removed_account_are_deleted_and_those_of_others_stay(st
         assert {row.appid for row in left} == {store.appid}
 
 
+@pytest.mark.both_stores
 async def test_withdrawn_account_is_removed_as_of_its_withdrawal_and_loses_its_tokens_with_its_rows(store, clock):
     revoked = replace(ROSE, origin=PLATFORM, state=TenantState.REVOKED)
     await in_store(store, lambda tx: tenants.save(tx, revoked))
@@ -148,6 +154,7 @@ async def test_every_change_by_a_command_has_a_time_of_its_own_also_with_a_clock
     assert await in_store(store, tenants.last_change) == seen[-1]
 
 
+@pytest.mark.both_stores
 async def test_secret_that_was_replaced_meanwhile_keeps_its_new_value(store):
     before = SealedSecret("wx-rose", APPSECRET, "0a1b2c3d:old")
     await in_store(store, lambda tx: sealed_secrets.put(tx, before))

@@ -30,6 +30,8 @@ from tests.test_accounts_file import HARBOUR
 from tests.test_logs import restore
 from tests.test_tenants import BOTH, HARBOUR_APPID, SLACK, WITHOUT_CHANNEL, read_file
 
+pytestmark = pytest.mark.mostly_sqlite
+
 KEY, OTHER = "11" * 32, "22" * 32
 ROSE_APPID, IRIS_APPID = "wxaaaaaaaaaaaaaaaa", "wxbbbbbbbbbbbbbbbb"
 ROSE_SECRET, IRIS_SECRET = "ab" * 16, "not of that shape"
@@ -181,6 +183,7 @@ async def test_process_notices_each_change_by_a_command_once(store, store_url, k
     assert ROSE_SECRET not in caplog.text
 
 
+@pytest.mark.both_stores
 async def test_process_without_keys_and_service_looks_only_whether_the_file_is_to_be_read(store, store_url):
     await store.open()
     bot = Bot(store_url, STORE_KEYS="")
