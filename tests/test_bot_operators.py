@@ -275,6 +275,7 @@ async def test_quiet_hours_hold_messages_of_their_own_and_no_thread_reply(tmp_pa
 # Two processes
 
 
+@pytest.mark.test_all  # tests.test_execution ends a process at each step of an operation
 @pytest.mark.process
 async def test_operation_of_a_killed_process_is_finished_by_another(store_url, tmp_path):
     async with care_team(store_url) as place:

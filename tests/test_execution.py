@@ -297,11 +297,13 @@ async def test_refused_right_is_stored_until_an_operation_succeeds(after_rejecti
 
 
 STEPS = [(step, when) for step in ("sent", "request", "progressed", "completed") for when in ("before", "after")]
-# On PostgreSQL, too: each step once, each kind of operation twice.
+# By the distance of a kind from its step: each step has two kinds, one of them on PostgreSQL, too; the rest in
+# `make test-all`.
+TRIED: dict[int, list[pytest.MarkDecorator]] = {0: [pytest.mark.both_stores], 2: []}
 KILLS = [
-    pytest.param(kind, *step, marks=[pytest.mark.both_stores] if kind is KINDS[number % len(KINDS)] else [])
+    pytest.param(kind, *step, marks=TRIED.get((place - number) % len(KINDS), [pytest.mark.test_all]))
     for number, step in enumerate(STEPS)
-    for kind in KINDS
+    for place, kind in enumerate(KINDS)
 ]
 
 

@@ -221,7 +221,7 @@ async def test_killed_bot_posts_each_alert_once_after_its_restart(quick):
 
 async def test_two_processes_on_one_store_post_each_alert_once(place):
     keys = [place.invite(f"kf{number}") for number in range(4)]
-    async with running(place.environ), running(place.environ, "worker", wait=False):
+    async with bot_in_loop(place), bot_in_loop(place, "worker"):
         await until(lambda: len(place.wechat.log) > 2)
         for key in keys:
             place.wechat.reject(key)

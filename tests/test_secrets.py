@@ -30,6 +30,7 @@ from bot.demo.slack_simulator import (
     reply_lost,
     slow,
 )
+from tests.doctors import printed
 from tests.running import CARE, World, final_answer, sqlite, until, utc_now, world
 from tests.test_process import run
 from wechat_kf.simulator import Fault, FaultMode
@@ -230,7 +231,9 @@ async def test_failures_of_wechat_and_slack_reveal_no_secret(place, tmp_path, fo
     place.slack.take_unexpected()
 
 
-@pytest.mark.parametrize(("role", "form"), [("web", "json"), ("worker", "text")])
+@pytest.mark.parametrize(
+    ("role", "form"), [("web", "json"), pytest.param("worker", "text", marks=pytest.mark.test_all)]
+)
 async def test_failures_at_startup_reveal_no_secret(place, tmp_path, form, role):
     log = tmp_path / "log"
     environ = place.environ | {
@@ -277,14 +280,16 @@ def test_settings_that_are_wrong_are_not_quoted(request, monkeypatch, capsys, co
     assert "HUSH" not in out + err
 
 
-@pytest.mark.parametrize("command", ["check", "doctor"])
-async def test_one_off_commands_reveal_no_secret_when_all_servers_are_unreachable(place, command):
+async def test_one_off_commands_reveal_no_secret_when_all_servers_are_unreachable(place):
     environ = place.environ | {
         "LOG_LEVEL": "DEBUG",
         "DATABASE_URL": f"postgresql://kf:HUSH-database@{DEAD}/kf",
         "WECHAT_PROXY_URL": f"http://fixie:HUSH-proxy@{DEAD}",
         "SLACK_API_URL": f"http://{DEAD}/api/",
     }
-    status, out, err = await run(environ, command)
+    status, out, err = await run(environ, "check")
     assert status == 1
     assert "HUSH" not in out + err
+    status, out = await printed(environ)  # by the doctor
+    assert status == 1
+    assert "HUSH" not in out

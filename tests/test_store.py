@@ -38,8 +38,8 @@ from bot.store.store_errors import StoreError
 from bot.store.tables import poll_state as poll_state_table
 from bot.store.tenants import StoredTenant
 from tests.accounts import account, invited
-from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
+from tests.for_each import for_each
 from tests.old_stores import migrate_to
 from tests.running import until
 
@@ -47,7 +47,7 @@ HOUR = timedelta(hours=1)
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("url", "expected"),
     [
         ("postgres://u:p@db.example.com/kf", {"host": "db.example.com", "password": "p", "sslmode": "require"}),
@@ -213,6 +213,15 @@ async def test_first_migration_waits_for_that_of_another_process(postgres_url):
     await store.close()
 
 
+async def test_stores_that_are_opened_at_once_are_migrated_once(empty_url):
+    stores = [Store.from_url(empty_url, APPID, clock=at_now) for _ in range(2)]
+    await asyncio.gather(*(store.open() for store in stores))
+    assert [await store.check() for store in stores] == [None, None]
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.test_all  # the test above fails for what it finds
 @pytest.mark.process
 async def test_processes_that_start_at_once_all_open_it(empty_url):
     program = textwrap.dedent(
@@ -231,8 +240,7 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
         """
     )
     starts = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT)
-        for _ in range(share(2, 6))
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT) for _ in range(6)
     ]
     assert {await start.wait() for start in starts} == {0}
 

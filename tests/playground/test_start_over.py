@@ -8,7 +8,6 @@ from playwright.async_api import expect
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.mark.process
 async def test_start_over_shows_an_empty_workspace_and_the_tour_again(mei):
     await mei.types("/kf")
     await expect(mei.private).to_have_count(1)
