@@ -17,6 +17,7 @@ from bot.demo.process import BotProcess, environ_of, running
 from bot.demo.servers import serve_slack
 from bot.demo.slack_simulator import SlackSimulator
 from bot.queue_backends.queue_database import migrate
+from bot.sealing import new_key
 from bot.settings.parsers import QueueKind
 
 LOOK_SECONDS = 0.1
@@ -74,11 +75,22 @@ class MeasuredFleet:
                 raise RuntimeError(f"the bot ended with status {bot.process.returncode}")
             yield bot
 
-    async def start(self) -> float:
-        """Return the seconds from the start of a `web` process to its first `/healthz`."""
-        began = time.perf_counter()
-        async with running(self.environ, "web"):
-            return time.perf_counter() - began
+    async def starts(self, number: int) -> list[float]:
+        """Return the seconds from the start of a `web` process to its first `/healthz`, of so many starts."""
+        return [await _start(self.environ) for _ in range(number)]
+
+    async def starts_from_rows(self, number: int, folder: Path) -> list[float]:
+        """Return the same for a process that finds its accounts in the database instead of a file."""
+        file, secrets = self.environ["KF_ACCOUNTS_FILE"], merchants.secrets(self.size.accounts)
+        environ = {
+            name: value for name, value in self.environ.items() if name not in ("KF_ACCOUNTS_FILE", *secrets)
+        }
+        with fresh_database(folder) as database:
+            environ |= {"DATABASE_URL": database.url, "STORE_KEYS": new_key()}
+            async with running(environ | secrets, "accounts", "import", file, wait=False) as command:
+                if status := await command.process.wait():
+                    raise RuntimeError(f"the accounts were not imported: status {status}")
+            return [await _start(environ) for _ in range(number)]
 
     async def first_round(self) -> float:
         """Return the seconds until the first poll of every account is recorded."""
@@ -120,6 +132,12 @@ class MeasuredFleet:
     def _limit(self) -> float:
         least, each = ROUND_SECONDS
         return least + each * self.size.accounts
+
+
+async def _start(environ: Mapping[str, str]) -> float:
+    began = time.perf_counter()
+    async with running(environ, "web"):
+        return time.perf_counter() - began
 
 
 @asynccontextmanager

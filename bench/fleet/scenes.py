@@ -19,6 +19,7 @@ from bot.demo.process import BotProcess
 
 SETTLE_SECONDS = 5.0  # after the due times were changed, and after a round
 SAMPLE_SECONDS = 10.0  # between two readings of the due times
+LEASE_SECONDS = 60  # of a poll
 MEGABYTE = 1_000_000
 
 
@@ -86,7 +87,10 @@ async def burst(fleet: MeasuredFleet, bot: BotProcess) -> Burst:
 
 
 async def kill(fleet: MeasuredFleet, bot: BotProcess) -> Kill:
-    """Kill one process when a third of the accounts have been polled; another continues."""
+    """Kill one process when a third of the accounts have been polled; another continues.
+
+    Polls that were sent and not recorded are repeated after their lease.
+    """
     killed: list[float] = []
 
     def kill_in_the_middle(so_far: Round) -> None:
@@ -95,6 +99,8 @@ async def kill(fleet: MeasuredFleet, bot: BotProcess) -> Kill:
             killed.append(time.time())
 
     polled = await fleet.round(kill_in_the_middle)
+    await asyncio.sleep(killed[0] + LEASE_SECONDS + SETTLE_SECONDS - time.time())
+    polled.add(await fleet.wechat.read())
     return Kill(polled.ended - killed[0], polled.repeated)
 
 
