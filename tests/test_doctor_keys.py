@@ -69,7 +69,7 @@ async def test_account_of_the_store_is_examined_like_the_others_and_one_without_
         orchid = StoredTenant(APPIDS["orchid"], "orchid", "", COMMAND, own={"channel": "C0ORCHID"})
         store = Store.from_url(settings.database_url, "")
         async with store.begin() as tx:
-            await changes.store(tx, ChangeKind.ADD, orchid, settings, COMMAND_LINE, secret="hush-orchid")
+            await changes.store(tx, ChangeKind.ADD, [(orchid, "hush-orchid")], settings, COMMAND_LINE)
         assert "3: @harbour, @kiosk, @orchid" in said(await examined(place), "accounts")
         findings = await examined(place, {"STORE_KEYS": NEW})
         async with store.begin() as tx:

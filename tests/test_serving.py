@@ -84,7 +84,7 @@ async def test_account_that_a_command_adds_is_watched_until_a_command_pauses_it(
         await polled(place, 2, [HARBOUR, KIOSK])
         async with store.begin() as tx:
             secret = SECRETS[ORCHID]
-            await changes.store(tx, ChangeKind.ADD, orchid, settings, COMMAND_LINE, secret=secret)
+            await changes.store(tx, ChangeKind.ADD, [(orchid, secret)], settings, COMMAND_LINE)
         await polled(place, 2, [HARBOUR, ORCHID])
         place.wechat[ORCHID].reject(BO)
         await until(lambda: place.texts(AT_ORCHID))

@@ -12,10 +12,10 @@ import pytest
 from bot import environment
 from bot.sealing import StoreKeys, key_id
 from bot.settings.values import Settings
-from bot.store import processes, sealed_secrets
+from bot.store import account_changes, processes, sealed_secrets
 from bot.store import tenants as tenant_rows
 from bot.store.account_changes import COMMAND_LINE, ChangeKind
-from bot.store.database import Store
+from bot.store.database import MOST_AT_ONCE, Store
 from bot.store.processes import ProcessInfo
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
@@ -27,6 +27,7 @@ from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import StoredAccounts, read_from
 from bot.tenants.tenant import TenantOrigin
 from tests.test_accounts_file import HARBOUR
+from tests.test_fleet_overview import statements
 from tests.test_logs import restore
 from tests.test_tenants import BOTH, HARBOUR_APPID, SLACK, WITHOUT_CHANNEL, read_file
 
@@ -250,7 +251,7 @@ async def test_change_by_a_command_counts_while_the_file_is_wrong(store, store_u
     path.write_text(HARBOUR + 'poll = "soon"\n')
     assert await running.reload() is None
     async with store.begin() as tx:
-        await changes.store(tx, ChangeKind.ADD, ROSE, settings, COMMAND_LINE, secret=ROSE_SECRET)
+        await changes.store(tx, ChangeKind.ADD, [(ROSE, ROSE_SECRET)], settings, COMMAND_LINE)
     assert [one.slug for one in await running.reload() or ()] == ["harbour", "rose"]
     assert [record.getMessage().count("poll") for record in caplog.records if record.levelname == "ERROR"] == [1, 1]
 
@@ -279,7 +280,7 @@ async def test_start_reads_the_accounts_of_the_store_whose_secrets_the_log_then_
     environ = ENVIRON | {"DATABASE_URL": store_url}
     settings = Settings.from_environ(environ)
     async with store.begin() as tx:
-        await changes.store(tx, ChangeKind.ADD, IRIS, settings, COMMAND_LINE, secret=IRIS_SECRET)
+        await changes.store(tx, ChangeKind.ADD, [(IRIS, IRIS_SECRET)], settings, COMMAND_LINE)
     running = Reloading(load_defined(settings, environ, read_file), environ, read_file)
     assert [one.slug for one in await running.start()] == ["harbour", "iris"]
     logging.getLogger("bot").error(f"{IRIS_SECRET} and hush-harbour")
@@ -291,9 +292,27 @@ async def test_account_whose_tokens_come_from_a_service_from_now_on_has_no_store
     await store.open()
     settings = Settings.from_environ(ENVIRON)
     async with store.begin() as tx:
-        await changes.store(tx, ChangeKind.ADD, ROSE, settings, COMMAND_LINE, secret=ROSE_SECRET)
-        await changes.store(tx, ChangeKind.SET, replace(ROSE, name="Rosa"), settings, COMMAND_LINE)
+        await changes.store(tx, ChangeKind.ADD, [(ROSE, ROSE_SECRET)], settings, COMMAND_LINE)
+        await changes.store(tx, ChangeKind.SET, [(replace(ROSE, name="Rosa"), "")], settings, COMMAND_LINE)
         assert (await sealed_secrets.of_name(tx, APPSECRET)).keys() == {ROSE_APPID}
         by_service = replace(ROSE, own={"source": "service"})
-        await changes.store(tx, ChangeKind.IMPORT, by_service, settings, COMMAND_LINE)
+        await changes.store(tx, ChangeKind.IMPORT, [(by_service, "")], settings, COMMAND_LINE)
         assert await sealed_secrets.of_name(tx, APPSECRET) == {}
+
+
+@pytest.mark.both_stores
+async def test_accounts_of_a_long_file_are_stored_by_a_few_statements(store):
+    """One by one, a thousand took longer than a transaction may."""
+    await store.open()
+    settings, number = Settings.from_environ(ENVIRON), 2 * MOST_AT_ONCE + 1
+    rows = [(replace(ROSE, appid=f"wx-{one}", slug=f"rose-{one}"), ROSE_SECRET) for one in range(number)]
+    async with store.begin() as tx:
+        with statements(tx) as seen:
+            await changes.store(tx, ChangeKind.IMPORT, rows, settings, COMMAND_LINE)
+        assert len(seen) <= 3 * 3 + 2  # three tables in three parts, the time of the change, and the polls
+        again = [(replace(row, name="Rosa"), "") for row, _ in rows]
+        await changes.store(tx, ChangeKind.IMPORT, again, settings, COMMAND_LINE)
+        stored = {one.appid: one for one in await tenant_rows.load(tx)}
+        assert stored == {row.appid: row for row, _ in again}
+        assert (await sealed_secrets.of_name(tx, APPSECRET)).keys() == stored.keys()
+        assert len(await account_changes.load(tx)) == 2 * number

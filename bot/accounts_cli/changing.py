@@ -18,7 +18,7 @@ from bot.settings.values import Settings
 from bot.store import incident_rows, processes
 from bot.store import tenants as tenant_rows
 from bot.store.account_changes import COMMAND_LINE, ChangeKind
-from bot.store.database import Store, Tx
+from bot.store.database import TRANSACTION_SECONDS, Store, Tx
 from bot.store.inspection import is_absent, read_only_stores
 from bot.store.store_errors import StoreError
 from bot.store.tenants import StoredTenant
@@ -127,13 +127,13 @@ async def reload(present: Present) -> int:
 
 
 @asynccontextmanager
-async def opened(present: Present) -> AsyncIterator[Tx]:
-    """Open a transaction on the accounts of the store, whose tables are brought up to date.
+async def opened(present: Present, seconds: float = TRANSACTION_SECONDS) -> AsyncIterator[Tx]:
+    """Open a transaction of so many seconds on the accounts of the store, whose tables are brought up to date.
 
     Raises:
         ChangedMeanwhileError: they are not those that the command has read.
     """
-    store = Store.from_url(present.settings.database_url, "")
+    store = Store.from_url(present.settings.database_url, "", seconds=seconds)
     try:
         await store.open()
         async with store.begin() as tx:
@@ -187,7 +187,7 @@ async def _store(present: Present, kind: ChangeKind, row: StoredTenant, secret: 
         if why := await _why_no_token(present.settings, tenant):
             return failed(f"{why}\nNothing was stored.")
     async with opened(present) as tx:
-        await changes.store(tx, kind, row, present.settings, COMMAND_LINE, secret=secret)
+        await changes.store(tx, kind, [(row, secret)], present.settings, COMMAND_LINE)
     done = "added" if kind is ChangeKind.ADD else "changed"
     print(f"@{row.slug} is {done}: {row.appid}, alerts in {tenant.settings.slack_alert_channel}. {SOON}")
     return 0

@@ -226,7 +226,7 @@ class Administration:
             table |= {"handle": row.slug, "name": row.name}
             if source != Source.SERVICE or not self._settings.token_service_url:
                 return ShowView(official_account.command_view(table, context))
-            await changes.store(tx, ChangeKind.ADD, row, self._settings, actor)
+            await changes.store(tx, ChangeKind.ADD, [(row, "")], self._settings, actor)
         log.info(LogEvent("account changed", change=Verb.ADD, account=row.slug, user=actor.user_id))
         return ShowView(official_account.added_view(table, context))
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.operations.operation import OperationState
-from bot.store.database import Tx
+from bot.store.database import Tx, chunks
 from bot.store.sanitizing import sanitize_text
 from bot.store.tables import operation
 
@@ -42,26 +42,26 @@ class Actor:
 COMMAND_LINE = Actor("", "command line")
 
 
-async def record(tx: Tx, kind: ChangeKind, appid: str, details: Mapping[str, Any], actor: Actor) -> None:
-    """Record a change in the transaction that makes it. The details hold no secret."""
-    change_id = secrets.token_hex(8)
-    wanted = {"appid": appid, **{key: sanitize_text(str(value)) for key, value in details.items()}}
-    await tx.run(
-        sa.insert(operation).values(
-            id=change_id,
-            appid="",
-            kind=kind,
-            account_key="",
-            wanted=wanted,
-            user_id=sanitize_text(actor.user_id),
-            user_name=sanitize_text(actor.name),
-            submission=change_id,
-            asked_at=tx.now,
-            ended_at=tx.now,
-            state=OperationState.DONE,
-            result={},
-        )
-    )
+async def record(tx: Tx, kind: ChangeKind, details: Mapping[str, Mapping[str, Any]], actor: Actor) -> None:
+    """Record the changes of accounts, by AppID, in the transaction that makes them. Details hold no secret."""
+    common = {
+        "appid": "",
+        "kind": kind,
+        "account_key": "",
+        "state": OperationState.DONE,
+        "result": {},
+        "user_id": sanitize_text(actor.user_id),
+        "user_name": sanitize_text(actor.name),
+        "asked_at": tx.now,
+        "ended_at": tx.now,
+    }
+    for chunk in chunks([*details.items()]):
+        rows = []
+        for appid, found in chunk:
+            change_id = secrets.token_hex(8)
+            wanted = {"appid": appid, **{key: sanitize_text(str(value)) for key, value in found.items()}}
+            rows.append({**common, "id": change_id, "submission": change_id, "wanted": wanted})
+        await tx.run(sa.insert(operation), rows)
 
 
 async def load(tx: Tx) -> list[tuple[ChangeKind, Mapping[str, Any], Actor]]:

@@ -7,12 +7,12 @@ functions of `episodes`, `poll_state`, `outbox` and others read and write inside
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRow", "classify"]
+
+T = TypeVar("T")
 
 CHECK_SECONDS = 3
 TRANSACTION_SECONDS = 10
@@ -269,13 +271,29 @@ class Store:
         await self._database.engine.dispose()
 
 
+def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Divide rows into those of one statement each."""
+    return (rows[start : start + MOST_AT_ONCE] for start in range(0, len(rows), MOST_AT_ONCE))
+
+
 def insert_new(tx: Tx, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that does nothing if another process has inserted the row."""
+    return _insert(tx, table).on_conflict_do_nothing()
+
+
+def insert_or_update(tx: Tx, table: sa.Table, columns: Iterable[str]) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that sets these columns if there is a row with the same primary key."""
+    insert = _insert(tx, table)
+    updated = {name: insert.excluded[name] for name in columns}
+    return insert.on_conflict_do_update(index_elements=table.primary_key.columns, set_=updated)
+
+
+def _insert(tx: Tx, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     # Imported here: that of the other database takes 50 ms.
     if tx.connection.dialect.name == "sqlite":
         from sqlalchemy.dialects import sqlite
 
-        return sqlite.insert(table).on_conflict_do_nothing()
+        return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql
 
-    return postgresql.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bot.sealing import sealing_key
-from bot.store.database import Tx, insert_new
+from bot.store.conditions import among
+from bot.store.database import Tx, chunks, insert_or_update
 from bot.store.tables import secret
 
 APPSECRET = "appsecret"
@@ -26,11 +27,11 @@ class SealedSecret(NamedTuple):
     value: str
 
 
-async def put(tx: Tx, sealed: SealedSecret) -> None:
-    """Store a sealed secret in place of the one before."""
-    row = {"value": sealed.value, "key_id": sealing_key(sealed.value), "changed_at": tx.now}
-    if not (await tx.run(sa.update(secret).where(*_is(sealed)).values(**row))).rowcount:
-        await tx.run(insert_new(tx, secret).values(owner=sealed.owner, name=sealed.name, **row))
+async def put(tx: Tx, *sealed: SealedSecret) -> None:
+    """Store sealed secrets, each in place of the one before."""
+    for chunk in chunks(sealed):
+        rows = [{**one._asdict(), "key_id": sealing_key(one.value), "changed_at": tx.now} for one in chunk]
+        await tx.run(insert_or_update(tx, secret, ("value", "key_id", "changed_at")), rows)
 
 
 async def load(tx: Tx, owner: str, name: str) -> str:
@@ -50,9 +51,10 @@ async def delete(tx: Tx, owner: str, name: str) -> None:
     await tx.run(sa.delete(secret).where(secret.c.owner == owner, secret.c.name == name))
 
 
-async def delete_of(tx: Tx, owner: str) -> None:
-    """Delete all secrets of an owner."""
-    await tx.run(sa.delete(secret).where(secret.c.owner == owner))
+async def delete_of(tx: Tx, *owners: str) -> None:
+    """Delete all secrets of these owners."""
+    for chunk in chunks(owners):
+        await tx.run(sa.delete(secret).where(among(tx, secret.c.owner, chunk)))
 
 
 async def count_by_key(tx: Tx) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bot.store import sealed_secrets
 from bot.store.conditions import among
-from bot.store.database import MOST_AT_ONCE, Tx, insert_new
+from bot.store.database import MOST_AT_ONCE, Tx, chunks, insert_new, insert_or_update
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant, token
 from bot.tenant_states import POLLED, TenantState
 
@@ -81,9 +81,8 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
         if (values := _values(defined)) != _values(known):
             changed.append(values)
     times, added = _times(tx), [*new.values()]
-    for start in range(0, len(added), MOST_AT_ONCE):  # the values of all at once would take 10 MB
-        rows = [{**times, **_values(one)} for one in added[start : start + MOST_AT_ONCE]]
-        await tx.run(insert_new(tx, tenant), rows)
+    for chunk in chunks(added):  # the values of all at once would take 10 MB
+        await tx.run(insert_new(tx, tenant), [{**times, **_values(one)} for one in chunk])
     if changed:
         await _update_all(tx, [{**values, "removed_at": None, "changed_at": tx.now} for values in changed])
     paused_in_error = sa.and_(
@@ -178,14 +177,17 @@ async def _rows(tx: Tx, condition: sa.ColumnElement[bool], most: int | None = No
     ]
 
 
-async def save(tx: Tx, row: StoredTenant) -> None:
-    """Store an account that only the store defines, as a command adds or changes it."""
-    policy = {key: value for key, value in row.own.items() if key not in COLUMNS}
-    values = {name: row.own.get(name) for name in COLUMNS} | {"policy": policy or None, "removed_at": None}
-    values |= {"slug": row.slug, "name": row.name, "origin": row.origin, "state": row.state, "reason": row.reason}
-    if not await _update(tx, row.appid, values | {"changed_at": await time_of_change(tx)}):
-        times = _times(tx) | {"changed_at": await time_of_change(tx)}
-        await tx.run(insert_new(tx, tenant).values(appid=row.appid, **times, **values))
+async def save(tx: Tx, *stored: StoredTenant) -> None:
+    """Store accounts that only the store defines, as a command adds or changes them."""
+    times = _times(tx) | {"changed_at": await time_of_change(tx)}
+    for chunk in chunks(stored):
+        rows = []
+        for one in chunk:
+            policy = {key: value for key, value in one.own.items() if key not in COLUMNS}
+            own = {name: one.own.get(name) for name in COLUMNS} | {"policy": policy or None}
+            rows.append({**times, **_values(one), **own, "removed_at": None})
+        replaced = rows[0].keys() - {"appid", "created_at"}
+        await tx.run(insert_or_update(tx, tenant, sorted(replaced)), rows)
     await pause_polls(tx)
 
 

@@ -5,7 +5,7 @@ Both the command line and Slack change accounts by these functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -100,21 +100,26 @@ def why_not(kind: ChangeKind, tenant: Tenant, installation: Installation) -> Cha
 
 
 async def store(
-    tx: Tx, kind: ChangeKind, row: StoredTenant, settings: Settings, actor: Actor, *, secret: str = ""
+    tx: Tx, kind: ChangeKind, rows: Sequence[tuple[StoredTenant, str]], settings: Settings, actor: Actor
 ) -> None:
-    """Store an account that was added or changed, with its AppSecret if there is a new one.
+    """Store accounts that were added or changed, each with its AppSecret if there is a new one.
 
     Args:
-        secret: needs STORE_KEYS; "" keeps the one before, unless the tokens come from a service now.
+        rows: with AppSecrets, which need STORE_KEYS; "" keeps the one before, unless the tokens come from a service
+            now.
     """
-    if row.own.get("source") == Source.SERVICE:
-        await sealed_secrets.delete_of(tx, row.appid)
-    if secret:
-        sealed = StoreKeys(settings.store_keys).seal(row.appid, APPSECRET, secret)
-        await sealed_secrets.put(tx, SealedSecret(row.appid, APPSECRET, sealed))
-    await tenant_rows.save(tx, row)
-    details = {"handle": row.slug, **({"name": row.name} if row.name else {}), **row.own}
-    await account_changes.record(tx, kind, row.appid, details, actor)
+    stored = sorted((row for row, _ in rows), key=lambda row: row.appid)  # the order in which rows are locked
+    of_service = [row.appid for row in stored if row.own.get("source") == Source.SERVICE]
+    await sealed_secrets.delete_of(tx, *of_service)
+    if with_secret := sorted((row.appid, secret) for row, secret in rows if secret):
+        seal = StoreKeys(settings.store_keys).seal
+        sealed = [SealedSecret(appid, APPSECRET, seal(appid, APPSECRET, secret)) for appid, secret in with_secret]
+        await sealed_secrets.put(tx, *sealed)
+    await tenant_rows.save(tx, *stored)
+    details = {
+        row.appid: {"handle": row.slug, **({"name": row.name} if row.name else {}), **row.own} for row in stored
+    }
+    await account_changes.record(tx, kind, details, actor)
 
 
 async def switch(tx: Tx, kind: ChangeKind, tenant: Tenant, actor: Actor) -> None:
@@ -125,7 +130,7 @@ async def switch(tx: Tx, kind: ChangeKind, tenant: Tenant, actor: Actor) -> None
         ChangeKind.REMOVE: tenant_rows.remove,
     }[kind]
     await change(tx, tenant.appid)
-    await account_changes.record(tx, kind, tenant.appid, {"handle": tenant.slug}, actor)
+    await account_changes.record(tx, kind, {tenant.appid: {"handle": tenant.slug}}, actor)
 
 
 def _own(table: Mapping[str, Any]) -> dict[str, Any]:
