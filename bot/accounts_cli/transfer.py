@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -15,14 +15,14 @@ from bot.store.account_changes import COMMAND_LINE, ChangeKind
 from bot.store.tenants import PLATFORM, StoredTenant
 from bot.tenants import accounts_file, changes, secret_references
 from bot.tenants.accounts_file import AccountEntry
-from bot.tenants.installation import Installation, find, is_changeable
+from bot.tenants.installation import Installation, is_changeable
 from bot.tenants.loading import ReadFile
 from bot.tenants.table_keys import Source
 from bot.tenants.tenant import default_slug
 from bot.text import many
 
 SYNC = "If its owner has authorised the platform, run `python -m bot platform sync` first."
-IMPORT_SECONDS = 120.0  # 10,000 accounts take a tenth of it
+IMPORT_SECONDS = 30.0  # 10,000 accounts take five, in which other changes of accounts wait
 KEPT_ELSEWHERE = "is an account of the file or the environment: it is changed there"
 
 
@@ -48,17 +48,24 @@ async def load_file(present: Present, path: str, environ: Mapping[str, str], rea
     rows: list[tuple[StoredTenant, str]] = []
     others = _without(present.installation, {entry.appid for entry in file.entries})
     slugs = {one.slug for one in others.all} | {entry.slug for entry in file.entries}
+    before = {row.appid: row for row in present.stored.rows}
+    defined = {one.appid for one in present.installation.all if not is_changeable(one)}
     for entry in file.entries if not problems else ():
         slug = entry.slug or default_slug(entry.appid, slugs)
         slugs.add(slug)
-        row, found = _row(present, entry, slug, others)
+        stored = before.get(entry.appid)
+        authorised = stored if stored and stored.origin == PLATFORM else None
+        row, found = _row(entry, authorised, slug, others)
         try:
-            secret = _secret(present, entry, environ, read_file)
+            secret = _secret(present, entry, authorised, environ, read_file)
         except ValueError as exc:
             secret, found = "", (*found, InvalidSetting("secret", *map(str, exc.args[:2])))
-        found = (*found, *_hindrances(present, row))
+        if row.appid in defined:
+            found = (*found, InvalidSetting("appid", KEPT_ELSEWHERE))
+        found = (*found, *needed(present, row, seals=False))
         problems += [entry.problem(one.name, one.why, one.remedy) for one in found]
-        rows.append((_in_its_state(present, row), secret))
+        # One that a person has paused stays so.
+        rows.append((replace(row, state=stored.state, reason=stored.reason) if stored else row, secret))
     if problems:
         return failed("\n".join(map(str, problems)), 2)
     async with opened(present, seconds=IMPORT_SECONDS) as tx:
@@ -68,32 +75,24 @@ async def load_file(present: Present, path: str, environ: Mapping[str, str], rea
 
 
 def _row(
-    present: Present, entry: AccountEntry, slug: str, others: Installation
+    entry: AccountEntry, authorised: StoredTenant | None, slug: str, others: Installation
 ) -> tuple[StoredTenant, tuple[InvalidSetting, ...]]:
     """Return the row of an account of the file. One of the platform stays that, with the settings of the file."""
     table = {**entry.table, "handle": slug}
-    if authorised := _authorised(present, entry):
+    if authorised:
         return changes.changed_row(authorised, table, others)
     return changes.new_row({"source": Source.SECRET, **table}, others)
 
 
-def _authorised(present: Present, entry: AccountEntry) -> StoredTenant | None:
-    """Return the row of an account whose owner has authorised the platform; None of another."""
-    rows = (one for one in present.stored.rows if one.appid == entry.appid)
-    return next((one for one in rows if one.origin == PLATFORM), None)
-
-
-def _hindrances(present: Present, row: StoredTenant) -> Iterator[InvalidSetting]:
-    """Yield what keeps a valid account from being stored."""
-    known = find(present.installation.all, row.appid)
-    if known and not is_changeable(known):
-        yield InvalidSetting("appid", KEPT_ELSEWHERE)
-    yield from needed(present, row, seals=False)
-
-
-def _secret(present: Present, entry: AccountEntry, environ: Mapping[str, str], read_file: ReadFile) -> str:
+def _secret(
+    present: Present,
+    entry: AccountEntry,
+    authorised: StoredTenant | None,
+    environ: Mapping[str, str],
+    read_file: ReadFile,
+) -> str:
     """Return the AppSecret of an account; "" if it needs none, or keeps the one that is stored."""
-    if _authorised(present, entry):
+    if authorised:
         if entry.own.get("secret") or entry.values.get("source") is Source.SERVICE:
             raise ValueError("and source are not for this account: its owner has authorised the platform")
         return ""
@@ -114,12 +113,6 @@ def _without(installation: Installation, appids: set[str]) -> Installation:
     """Return the installation without the accounts that a file changes."""
     watched = [one for one in installation.watched if one.appid not in appids or not is_changeable(one)]
     return Installation(watched, [one for one in installation.paused if one.tenant.appid not in appids])
-
-
-def _in_its_state(present: Present, row: StoredTenant) -> StoredTenant:
-    """Return a row as it is to be stored: one that a person has paused stays so."""
-    before = next((one for one in present.stored.rows if one.appid == row.appid), row)
-    return replace(row, state=before.state, reason=before.reason)
 
 
 def _toml(row: StoredTenant) -> str:

@@ -278,22 +278,11 @@ def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def insert_new(tx: Tx, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that does nothing if another process has inserted the row."""
-    return _insert(tx, table).on_conflict_do_nothing()
-
-
-def insert_or_update(tx: Tx, table: sa.Table, columns: Iterable[str]) -> sqlite.Insert | postgresql.Insert:
-    """Return an insert that sets these columns if there is a row with the same primary key."""
-    insert = _insert(tx, table)
-    updated = {name: insert.excluded[name] for name in columns}
-    return insert.on_conflict_do_update(index_elements=table.primary_key.columns, set_=updated)
-
-
-def _insert(tx: Tx, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     # Imported here: that of the other database takes 50 ms.
     if tx.connection.dialect.name == "sqlite":
         from sqlalchemy.dialects import sqlite
 
-        return sqlite.insert(table)
+        return sqlite.insert(table).on_conflict_do_nothing()
     from sqlalchemy.dialects import postgresql
 
-    return postgresql.insert(table)
+    return postgresql.insert(table).on_conflict_do_nothing()

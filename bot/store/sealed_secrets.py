@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from bot.sealing import sealing_key
 from bot.store.conditions import among
-from bot.store.database import Tx, chunks, insert_or_update
+from bot.store.database import Tx, chunks
 from bot.store.tables import secret
+from bot.store.upserts import upsert
 
 APPSECRET = "appsecret"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105
@@ -29,9 +30,8 @@ class SealedSecret(NamedTuple):
 
 async def put(tx: Tx, *sealed: SealedSecret) -> None:
     """Store sealed secrets, each in place of the one before."""
-    for chunk in chunks(sealed):
-        rows = [{**one._asdict(), "key_id": sealing_key(one.value), "changed_at": tx.now} for one in chunk]
-        await tx.run(insert_or_update(tx, secret, ("value", "key_id", "changed_at")), rows)
+    rows = [{**one._asdict(), "key_id": sealing_key(one.value), "changed_at": tx.now} for one in sealed]
+    await upsert(tx, secret, rows)
 
 
 async def load(tx: Tx, owner: str, name: str) -> str:

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from bot.store import sealed_secrets
 from bot.store.conditions import among
-from bot.store.database import MOST_AT_ONCE, Tx, chunks, insert_new, insert_or_update
+from bot.store.database import MOST_AT_ONCE, Tx, chunks, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant, token
+from bot.store.upserts import upsert
 from bot.tenant_states import POLLED, TenantState
 
 COMMAND = "command"  # the origin of an account that a command has added
@@ -179,15 +180,12 @@ async def _rows(tx: Tx, condition: sa.ColumnElement[bool], most: int | None = No
 
 async def save(tx: Tx, *stored: StoredTenant) -> None:
     """Store accounts that only the store defines, as a command adds or changes them."""
-    times = _times(tx) | {"changed_at": await time_of_change(tx)}
-    for chunk in chunks(stored):
-        rows = []
-        for one in chunk:
-            policy = {key: value for key, value in one.own.items() if key not in COLUMNS}
-            own = {name: one.own.get(name) for name in COLUMNS} | {"policy": policy or None}
-            rows.append({**times, **_values(one), **own, "removed_at": None})
-        replaced = rows[0].keys() - {"appid", "created_at"}
-        await tx.run(insert_or_update(tx, tenant, sorted(replaced)), rows)
+    changed_at, rows = await time_of_change(tx), []
+    for one in stored:
+        policy = {key: value for key, value in one.own.items() if key not in COLUMNS}
+        own = {name: one.own.get(name) for name in COLUMNS} | {"policy": policy or None}
+        rows.append({**_values(one), **own, "removed_at": None, "changed_at": changed_at})
+    await upsert(tx, tenant, rows, {"created_at": tx.now})
     await pause_polls(tx)
 
 
