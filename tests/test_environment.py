@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,27 @@ def test_usable_certificates_stay_for_slack_and_the_heartbeat(monkeypatch, tmp_p
     monkeypatch.setenv("SSL_CERT_DIR", f"/nonexistent:{tmp_path}")
     assert environment.ignored(environment.take()) == []
     assert os.environ["SSL_CERT_FILE"] == certifi.where()
+
+
+@pytest.mark.parametrize(
+    ("joined", "is_used"),
+    [
+        ("{one}\n{one}\n", True),
+        ("{one}\n# with a no-break\u00a0space\n{one}\n", True),
+        ("{one}{one}\n", False),  # written by `cat` without a newline between them
+        ("{one}\n{half}", False),
+    ],
+)
+def test_file_of_certificates_is_used_if_all_of_them_can_be_read(monkeypatch, tmp_path, joined, is_used):
+    import certifi
+
+    one = re.search(
+        "-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", Path(certifi.where()).read_text(), re.S
+    )
+    path = tmp_path / "ca.pem"
+    path.write_text(joined.format(one=one[0], half=one[0][:300]))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    assert (environment.ignored(environment.take()) == []) is is_used
 
 
 def test_environment_wins_over_the_file(tmp_path: Path):
