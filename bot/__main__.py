@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(packages.advice([package]))
     except KeyboardInterrupt:
         return 130
+    finally:
+        gc.set_threshold(*USUAL_THRESHOLDS)
 
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -61,7 +63,8 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
         from bot.demo.playground.run import main as demo
 
         return demo(given.port, browser=given.browser)
-    gc.set_threshold(NEW_OBJECTS_AT_START)  # what a start makes stays: to look for garbage takes longer
+    # Objects that are made at the start stay, so that to collect garbage meanwhile only takes time.
+    gc.set_threshold(NEW_OBJECTS_AT_START)
     from bot.accounts_cli.listing import ACCOUNTS, KEYS, UnknownAccountError
     from bot.settings.parsers import QueueKind
     from bot.settings.reader import SettingsError

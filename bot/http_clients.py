@@ -51,7 +51,7 @@ def service_client(proxy_url: str) -> httpx.AsyncClient:
 
 @cache
 def _certificates_of_slack() -> ssl.SSLContext:
-    """Return the certificates that aiohttp trusts, read once likewise."""
+    """Return the certificates that aiohttp trusts, read once in a process."""
     return ssl.create_default_context()
 
 
