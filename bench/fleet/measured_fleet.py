@@ -80,13 +80,15 @@ class MeasuredFleet:
         return [await _start(self.environ) for _ in range(number)]
 
     async def starts_from_rows(self, number: int, folder: Path) -> list[float]:
-        """Return the same for a process that finds its accounts in the database instead of a file."""
+        """Return the same for a process that has its accounts in the database, and reads them afterwards."""
         file, secrets = self.environ["KF_ACCOUNTS_FILE"], merchants.secrets(self.size.accounts)
         environ = {
             name: value for name, value in self.environ.items() if name not in ("KF_ACCOUNTS_FILE", *secrets)
         }
         with fresh_database(folder) as database:
             environ |= {"DATABASE_URL": database.url, "STORE_KEYS": new_key()}
+            if environ["QUEUE_BACKEND"] != QueueKind.ROWS:
+                await migrate(database.url)
             async with running(environ | secrets, "accounts", "import", file, wait=False) as command:
                 if status := await command.process.wait():
                     raise RuntimeError(f"the accounts were not imported: status {status}")

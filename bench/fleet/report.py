@@ -32,12 +32,11 @@ async def take(size: Size, seconds: float, folder: Path, backend: QueueKind) -> 
             first = await fleet.first_round()
             for _ in range(2):  # only then is each list known as one that changes nothing
                 await fleet.round()
-            from_file = await fleet.starts(STARTS)
             steady = await scenes.steady(fleet, bot, seconds)
             bursts = [await scenes.burst(fleet, bot) for _ in range(2)]
             async with fleet.worker() as second:
                 killed = await scenes.kill(fleet, second)
-        from_rows = await fleet.starts_from_rows(STARTS, folder)
+        from_file, from_rows = await fleet.starts(STARTS), await fleet.starts_from_rows(STARTS, folder)
     return [
         Figure(f"{size.accounts:,} accounts, {backend}: first poll of all", f"{first:.0f} s"),
         _of(backend, _start("Start to first `/healthz`, accounts in a file, median", from_file)),
