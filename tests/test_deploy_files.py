@@ -150,10 +150,21 @@ def test_every_declared_dependency_is_locked_in_a_version_that_it_allows(lock: s
         assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement.name
 
 
-def test_locks_name_the_extras_that_a_package_asks_for() -> None:
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "declared"),
+    [
+        ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements-fleet.txt", [*PROJECT["dependencies"], *EXTRAS["fleet"]]),
+        ("tests/requirements.txt", [*PROJECT["dependencies"], *EXTRAS["fleet"], *EXTRAS["dev"]]),
+    ],
+)
+def test_locks_name_the_extras_that_a_package_asks_for(lock: str, declared: list[str]) -> None:
     """pip before 23.3, which Python 3.11 brings, would take the newest release for an extra that no line names."""
-    pinned = {canonicalize_name(pin.name): pin for pin, _ in pins("tests/requirements.txt")}
-    asked = [*map(Requirement, PROJECT["dependencies"])]
+    pinned = {canonicalize_name(pin.name): pin for pin, _ in pins(lock)}
+    asked = [*map(Requirement, declared)]
     for name, pin in pinned.items():
         if pin.marker is None or pin.marker.evaluate():
             asked += [

@@ -32,13 +32,15 @@ def test_failure_names_its_value():
     assert caught.value.__notes__ == ["with number=2"]
 
 
-@for_each("number", [1, 2, 3])
-async def test_coroutine_is_awaited_with_each_value(number: int) -> None:
-    awaited.append(number)
-    assert awaited == [1, 2, 3][:number]
+async def test_coroutine_is_awaited_with_each_value():
+    met = []
 
+    @for_each("number", [1, 2, 3])
+    async def check(number: int) -> None:
+        met.append(number)
 
-awaited: list[int] = []
+    await check()
+    assert met == [1, 2, 3]
 
 
 def test_no_value_is_a_mistake():

@@ -197,7 +197,7 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
 
 
 @pytest.mark.process
-async def test_bot_uses_the_zone_and_language_of_the_page_and_a_restart_for_them_is_not_a_crash(page):
+async def test_bot_uses_the_zone_language_and_clock_of_the_page_and_a_restart_for_them_is_not_a_crash(page):
     world = page.world
 
     def environ_of_bot() -> tuple[str, str]:
@@ -215,10 +215,12 @@ async def test_bot_uses_the_zone_and_language_of_the_page_and_a_restart_for_them
     await until(lambda: world.keeper.is_ready)
     assert environ_of_bot() == ("Asia/Kolkata", "zh")
     assert (whole(world)["zone"], whole(world)["language"]) == ("Asia/Kolkata", "zh")
+
+    await page.do("clock", rate=1440)
     _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
     assert said["failure"] is None
-    reason = "restarted for the channel's language"
-    assert world.present_bot() == {"state": "running", "restarts": 0, "reason": reason}
+    assert world.present_bot() == {"state": "running", "restarts": 0, "reason": "restarted for the new clock"}
+    assert world.clock.rate == 1440
 
 
 # Its machine
