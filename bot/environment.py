@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -50,7 +50,10 @@ def ignored(variables: Mapping[str, str]) -> list[str]:
 
     Among them those that lead OpenSSL to no certificate: it would trust no server.
     """
-    usable = {"SSL_CERT_FILE": _holds_certificates, "SSL_CERT_DIR": _names_a_folder}
+    usable: Mapping[str, Callable[[str], bool]] = {
+        "SSL_CERT_FILE": _holds_certificates,
+        "SSL_CERT_DIR": _names_a_folder,
+    }
     unusable = [name for name, check in usable.items() if variables.get(name) and not check(variables[name])]
     return [*(name for name in (*ALL_PROXY, TLS_KEYS) if variables.get(name)), *unusable]
 
