@@ -146,6 +146,7 @@ async def test_command_is_followed_in_the_log_to_wechats_rid_and_one_in_flight_i
     log = tmp_path / "log"
     async with running({**quick.environ, "LOG_FORMAT": "json"}, log=log) as bot:
         quick.slack.app_url = bot.slack_url
+        await polls(quick, 2)  # it has a token: no command shares a request for one that the fault ends
         quick.wechat.inject(Fault(FaultMode.ERRCODE, times=None, errcode=65400))
         followed = await quick.slack.command("", channel=CARE)
         shown = str((await final_answer(followed)).blocks)
