@@ -187,7 +187,7 @@ async def test_without_a_store_nothing_is_changed(tmp_path):
 async def test_members_of_a_group_are_operators_once_slack_names_them(tmp_path):
     groups = {"S0LEADS": (LIN,)}
     async with care_team(sqlite(tmp_path), operators="S0LEADS", usergroups=groups) as place, bot_in_loop(place):
-        place.slack.arm("usergroups.users.list", *[error("internal_error")] * 3)
+        place.slack.arm("usergroups.users.list", *[error("internal_error")] * 30)  # until it is disarmed
         text = await answer_to(place, "invite eve", LIN)
         assert text.startswith("Slack does not say who may change accounts.")
         place.slack.disarm("usergroups.users.list")
