@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
 # More workers than two cores: most of the time, tests wait for processes, leases and time limits. They are ordered
 # so that about two calculate at a time (tests/budgets.py).
-WORKERS ?= 7
+WORKERS ?= 6
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
@@ -18,7 +18,7 @@ LINES = $$($(BIN)/python -c 'import sys; print("tests/lines.toml" if sys.version
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
 	@echo "make check   format, lint, types, all tests without a process, a browser or a server: a minute"
-	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about six minutes on two cores"
+	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about five minutes on two cores"
 	@echo "make test-all  the same tests with every kill, all on PostgreSQL too, a soak, ten times as many examples, and branches"
 	@echo "make bench   measure, and write bench/RESULTS.md (three quarters of an hour)"
 	@echo "make fleet   10,000 accounts, with each queue backend, for MINUTES=10 each (FLEET=\"rows --accounts 500\")"
