@@ -309,8 +309,8 @@ async def test_accounts_of_a_long_file_are_stored_by_a_few_statements(store):
     async with store.begin() as tx:
         with statements(tx) as seen:
             await changes.store(tx, ChangeKind.IMPORT, rows, settings, COMMAND_LINE)
-        # Three tables, two of which are read before, in three parts; the time of the change, and the polls.
-        assert len(seen) <= (3 + 2) * 3 + 2
+        # Three tables in three parts, two of which are read before; the time of the change, and the polls.
+        assert len(seen) <= 3 * 3 + 2 + 2
         again = [(replace(row, name="Rosa"), "") for row, _ in rows]
         await changes.store(tx, ChangeKind.IMPORT, again, settings, COMMAND_LINE)
         stored = {one.appid: one for one in await tenant_rows.load(tx)}

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.operations.operation import OperationState
-from bot.store.database import Tx, chunks
+from bot.store.database import Tx
 from bot.store.sanitizing import sanitize_text
 from bot.store.tables import operation
 
@@ -55,13 +55,12 @@ async def record(tx: Tx, kind: ChangeKind, details: Mapping[str, Mapping[str, An
         "asked_at": tx.now,
         "ended_at": tx.now,
     }
-    for chunk in chunks([*details.items()]):
-        rows = []
-        for appid, found in chunk:
-            change_id = secrets.token_hex(8)
-            wanted = {"appid": appid, **{key: sanitize_text(str(value)) for key, value in found.items()}}
-            rows.append({**common, "id": change_id, "submission": change_id, "wanted": wanted})
-        await tx.run(sa.insert(operation), rows)
+    rows = []
+    for appid, found in details.items():
+        change_id = secrets.token_hex(8)
+        wanted = {"appid": appid, **{key: sanitize_text(str(value)) for key, value in found.items()}}
+        rows.append({**common, "id": change_id, "submission": change_id, "wanted": wanted})
+    await tx.run(sa.insert(operation), rows)
 
 
 async def load(tx: Tx) -> list[tuple[ChangeKind, Mapping[str, Any], Actor]]:

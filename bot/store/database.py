@@ -7,12 +7,12 @@ functions of `episodes`, `poll_state`, `outbox` and others read and write inside
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRow", "classify"]
-
-T = TypeVar("T")
 
 CHECK_SECONDS = 3
 TRANSACTION_SECONDS = 10
@@ -269,11 +267,6 @@ class Store:
 
     async def close(self) -> None:
         await self._database.engine.dispose()
-
-
-def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Divide rows into those of one statement each."""
-    return (rows[start : start + MOST_AT_ONCE] for start in range(0, len(rows), MOST_AT_ONCE))
 
 
 def insert_new(tx: Tx, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.sealing import sealing_key
 from bot.store.conditions import among
-from bot.store.database import Tx, chunks
+from bot.store.database import Tx
 from bot.store.tables import secret
 from bot.store.upserts import upsert
 
@@ -53,8 +53,7 @@ async def delete(tx: Tx, owner: str, name: str) -> None:
 
 async def delete_of(tx: Tx, *owners: str) -> None:
     """Delete all secrets of these owners."""
-    for chunk in chunks(owners):
-        await tx.run(sa.delete(secret).where(among(tx, secret.c.owner, chunk)))
+    await tx.run(sa.delete(secret).where(among(tx, secret.c.owner, owners)))
 
 
 async def count_by_key(tx: Tx) -> Mapping[str, int]:

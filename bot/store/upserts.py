@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.store.conditions import among
-from bot.store.database import Tx, chunks, insert_new
+from bot.store.database import Tx, insert_new
 
 
 async def upsert(
@@ -22,18 +22,17 @@ async def upsert(
         on_insert: columns that rows have from the beginning, such as the time of their creation.
     """
     keys = [*table.primary_key.columns]
-    for chunk in chunks(rows):
-        firsts = {row[keys[0].name] for row in chunk}
-        known = {tuple(row) for row in await tx.run(sa.select(*keys).where(among(tx, keys[0], firsts)))}
-        changed, added = list[dict[str, Any]](), list[dict[str, Any]]()
-        for row in chunk:
-            key = {column.name: row[column.name] for column in keys}
-            if (*key.values(),) in known:
-                others = {name: value for name, value in row.items() if name not in key}
-                changed.append(others | {f"of_{name}": value for name, value in key.items()})
-            else:
-                added.append({**(on_insert or {}), **row})
-        if changed:
-            await tx.run(sa.update(table).where(*(one == sa.bindparam(f"of_{one.name}") for one in keys)), changed)
-        if added:
-            await tx.run(insert_new(tx, table), added)
+    firsts = {row[keys[0].name] for row in rows}
+    known = {tuple(row) for row in await tx.run(sa.select(*keys).where(among(tx, keys[0], firsts)))}
+    changed, added = list[dict[str, Any]](), list[dict[str, Any]]()
+    for row in rows:
+        key = {column.name: row[column.name] for column in keys}
+        if (*key.values(),) in known:
+            others = {name: value for name, value in row.items() if name not in key}
+            changed.append(others | {f"of_{name}": value for name, value in key.items()})
+        else:
+            added.append({**(on_insert or {}), **row})
+    if changed:
+        await tx.run(sa.update(table).where(*(one == sa.bindparam(f"of_{one.name}") for one in keys)), changed)
+    if added:
+        await tx.run(insert_new(tx, table), added)

@@ -109,8 +109,8 @@ async def store(
             now.
     """
     stored = sorted((row for row, _ in rows), key=lambda row: row.appid)  # the order in which rows are locked
-    of_service = [row.appid for row in stored if row.own.get("source") == Source.SERVICE]
-    await sealed_secrets.delete_of(tx, *of_service)
+    if of_service := [row.appid for row in stored if row.own.get("source") == Source.SERVICE]:
+        await sealed_secrets.delete_of(tx, *of_service)
     if with_secret := sorted((row.appid, secret) for row, secret in rows if secret):
         seal = StoreKeys(settings.store_keys).seal
         sealed = [SealedSecret(appid, APPSECRET, seal(appid, APPSECRET, secret)) for appid, secret in with_secret]
