@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
+import time
 import uuid
 import warnings
 from collections import defaultdict
@@ -402,6 +403,24 @@ async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
 
 def driver_threads() -> set[threading.Thread]:
     return {one for one in threading.enumerate() if "_connection_worker_thread" in one.name}
+
+
+close_runner = asyncio.Runner.close
+
+
+def close_after_driver_threads(runner: asyncio.Runner) -> None:
+    """Close the loop of a test once the threads of its connections have ended, as `driver_threads_ended` does.
+
+    A task that is cancelled while it opens a connection leaves such a thread as well. One that never ends is waited
+    for a second.
+    """
+    until = time.monotonic() + 1
+    while driver_threads() and time.monotonic() < until:
+        time.sleep(0.001)
+    close_runner(runner)
+
+
+asyncio.Runner.close = close_after_driver_threads  # type: ignore[method-assign]
 
 
 async def driver_threads_ended(others: Set[threading.Thread] = frozenset()) -> None:
