@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bot.demo.slack_simulator import Message, View
+from bot.demo.slack_simulator import Invocation, Message, View
 from tests.running import ALERTS, CARE, World, until, world
 from wechat_kf import writes
 
@@ -101,6 +101,30 @@ async def answer_to(place: World, text: str, user: str) -> str:
     answer = await said.answer()
     assert answer.only_for == user
     return answer.text
+
+
+async def refusal(place: World, said: Invocation, words: str, user: str = LIN) -> None:
+    """Wait for the words that refuse a form to this person: the answer, or a modal if the form was announced.
+
+    The modal comes first where the machine is busy: the bot announces a form whose reason it does not know in time.
+    """
+    answers: list[Message] = []
+
+    def is_refused() -> bool:
+        answers.extend(said.answers())
+        view = place.slack.views.visible(user)
+        is_shown = view is not None and words.partition(".")[0] in shown(view)  # each sentence is a block there
+        return is_shown or any(one.text.startswith(words) for one in answers)
+
+    await until(is_refused, 20)
+    if answers:
+        assert [one.only_for for one in answers] == [user]
+    else:
+        await place.slack.close_modal(user=user)
+
+
+async def command_refused(place: World, text: str, words: str, user: str = LIN) -> None:
+    await refusal(place, await place.slack.command(text, channel=CARE, user=user), words, user)
 
 
 def written(place: World) -> list[str]:

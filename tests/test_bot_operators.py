@@ -24,8 +24,10 @@ from tests.people import (
     answer_to,
     buttons,
     care_team,
+    command_refused,
     form,
     modal,
+    refusal,
     rejection,
     shown,
     typed,
@@ -63,8 +65,8 @@ async def post(place: World, payload: dict[str, Any]) -> str:
         return await got.text()
 
 
-async def forged_click(place: World, value: str, user: str, action_id: str = "op.invite") -> str:
-    """Press a button that no message has, and return the answer."""
+async def click_refused(place: World, value: str, words: str, user: str = LIN, *, of: str = "op.invite") -> None:
+    """Press a button that no message has, `of` an action_id, and wait for the words that refuse it."""
     said = await place.slack.command("help", channel=CARE, user=user)
     await said.answer()
     payload = {
@@ -74,12 +76,10 @@ async def forged_click(place: World, value: str, user: str, action_id: str = "op
         "container": {"type": "message", "is_ephemeral": False},
         "trigger_id": place.slack.new_trigger(user),
         "response_url": said.payload["response_url"],
-        "actions": [
-            {"action_id": action_id, "type": "button", "value": value, "block_id": "b", "action_ts": "1.2"}
-        ],
+        "actions": [{"action_id": of, "type": "button", "value": value, "block_id": "b", "action_ts": "1.2"}],
     }
     await post(place, payload)
-    return (await said.answer()).text
+    await refusal(place, said, words, user)
 
 
 async def forged_form(place: World, user: str, kind: str, metadata: str, **values: str) -> dict[str, str]:
@@ -106,14 +106,12 @@ async def forged_form(place: World, user: str, kind: str, metadata: str, **value
 async def test_person_without_the_right_changes_nothing_however_they_ask(place):
     async with bot_in_loop(place):
         alert = await rejection(place)
-        said = await (await place.slack.click(alert, "op.invite", user=MEI)).answer()
-        assert said.only_for == MEI
-        assert said.text.startswith(NOT_AN_OPERATOR)
+        await refusal(place, await place.slack.click(alert, "op.invite", user=MEI), NOT_AN_OPERATOR, MEI)
         for command in ("invite chen chen_new", "add fay", "rename eve Evening", "delete eve"):
-            assert (await answer_to(place, command, MEI)).startswith(NOT_AN_OPERATOR)
+            await command_refused(place, command, NOT_AN_OPERATOR, MEI)
         for value in ("v1:seat:chen@harbour_tea", "v1:seat:nobody", "v1:0123"):
-            assert (await forged_click(place, value, MEI)).startswith(NOT_AN_OPERATOR)
-        assert (await forged_click(place, "v1", MEI, "op.add")).startswith(NOT_AN_OPERATOR)
+            await click_refused(place, value, NOT_AN_OPERATOR, MEI)
+        await click_refused(place, "v1", NOT_AN_OPERATOR, MEI, of="op.add")
         for kind, metadata, values in FORGED:
             errors = await forged_form(place, MEI, kind, metadata, **values)
             assert [*errors] == [next(iter(values))]
@@ -138,7 +136,7 @@ async def test_forged_value_of_an_operator_is_out_of_date(place):
     async with bot_in_loop(place):
         await rejection(place)
         for value in ("", "v9:x", "v1:", "v1:seat:", "v1:seat:nobody_at_all", "v1:\u202e", "x" * 2000):
-            assert (await forged_click(place, value, LIN)).startswith(OUT_OF_DATE), value
+            await click_refused(place, value, OUT_OF_DATE)
         for metadata in (
             "",
             "{}",
@@ -160,9 +158,9 @@ async def test_without_operators_accounts_are_changed_in_the_console(tmp_path):
         alert = await rejection(place)
         assert buttons(alert) == ["alert.ack", "alert.details", "link.console"]
         for command in ("invite chen", "add", "rename eve Evening", "delete eve"):
-            text = await answer_to(place, command, LIN)
-            assert text.startswith("Accounts cannot be changed from Slack yet. Nobody is named who may.")
-        assert (await forged_click(place, f"v1:seat:{CHEN}", LIN)).startswith("Accounts cannot be changed")
+            reason = "Accounts cannot be changed from Slack yet. Nobody is named who may."
+            await command_refused(place, command, reason)
+        await click_refused(place, f"v1:seat:{CHEN}", "Accounts cannot be changed")
         errors = await forged_form(place, LIN, *FORGED[0][:2], **FORGED[0][2])
         assert errors["wx"].startswith("Only some people may change accounts.")
         assert "/kf invite" not in await answer_to(place, "help", LIN)
@@ -174,10 +172,8 @@ async def test_without_operators_accounts_are_changed_in_the_console(tmp_path):
 async def test_without_a_store_nothing_is_changed(tmp_path):
     async with care_team(sqlite(tmp_path)) as place, bot_in_loop(place, ALERTS="off"):
         for command in ("invite chen", "delete eve"):
-            text = await answer_to(place, command, LIN)
-            assert text.startswith(
-                "Accounts cannot be changed from Slack yet. It must be written down who did what"
-            )
+            reason = "Accounts cannot be changed from Slack yet. It must be written down who did what"
+            await command_refused(place, command, reason)
         errors = await forged_form(place, LIN, *FORGED[3][:2], **FORGED[3][2])
         assert errors["typed"].startswith(OUT_OF_DATE)
         assert (await answer_to(place, "show chen", LIN)).startswith("Waiting: Chen")
@@ -188,15 +184,14 @@ async def test_members_of_a_group_are_operators_once_slack_names_them(tmp_path):
     groups = {"S0LEADS": (LIN,)}
     async with care_team(sqlite(tmp_path), operators="S0LEADS", usergroups=groups) as place, bot_in_loop(place):
         place.slack.arm("usergroups.users.list", *[error("internal_error")] * 30)  # until it is disarmed
-        text = await answer_to(place, "invite eve", LIN)
-        assert text.startswith("Slack does not say who may change accounts.")
+        await command_refused(place, "invite eve", "Slack does not say who may change accounts.")
         place.slack.disarm("usergroups.users.list")
         assert (await typed(place, "invite eve eve_new")).title == "Invite somebody"
         # Unknown again at the submission: the members of a moment ago count.
         place.slack.arm("usergroups.users.list", *[error("internal_error")] * 3)
         await place.slack.submit(user=LIN)
         await modal(place, "Invitation sent")
-        assert (await answer_to(place, "invite eve", TOM)).startswith("Only some people may change accounts.")
+        await command_refused(place, "invite eve", "Only some people may change accounts.", TOM)
     assert written(place) == [writes.INVITE]
 
 
@@ -243,8 +238,7 @@ async def test_database_that_is_unreachable_at_the_submission_sends_nothing(tmp_
         async with bot_in_loop(place, DATABASE_URL=NOWHERE):
             refused = await place.slack.submit(user=LIN)
             assert refused.errors["name"].startswith("The database does not answer.")
-            text = await answer_to(place, "invite eve", LIN)
-            assert text.startswith("The database does not answer")
+            await command_refused(place, "invite eve", "The database does not answer")
     assert written(place) == []
 
 
