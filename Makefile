@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
 # More workers than two cores: most of the time, tests wait for processes, leases and time limits. They are ordered
 # so that about two calculate at a time (tests/budgets.py).
-WORKERS ?= 6
+WORKERS ?= 8
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=1 -q
 # How coverage is counted in a fifth of the time: see the file. Python 3.11 cannot, and counts branches instead.
 LINES = $$($(BIN)/python -c 'import sys; print("tests/lines.toml" if sys.version_info >= (3, 12) else "pyproject.toml")')
 

@@ -45,7 +45,8 @@ def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
     The longest, which have a time limit of their own, come first. Then tests that start processes, tests that
     mostly wait, and tests that calculate on a store are spread evenly: at each moment the workers do some of each,
-    and never start all processes at once. The shortest come last, and all workers end together.
+    and never start all processes at once. Those that may wait half a minute are all begun while a seventh of the
+    others is left, and the shortest come last: all workers end together.
     """
     longest = sorted(filter(_patience, items), key=_patience, reverse=True)
     kinds: dict[str, list[pytest.Item]] = {"process": [], "server": [], "store": [], "short": []}
@@ -53,7 +54,11 @@ def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         if not _patience(item):
             kinds[_kind(item)].append(item)
     short = kinds.pop("short")
-    placed = [((number + 0.5) / len(kind), item) for kind in kinds.values() for number, item in enumerate(kind)]
+    placed = [
+        ((number + 0.5) / len(tests) * (1 if kind == "store" else 0.86), item)
+        for kind, tests in kinds.items()
+        for number, item in enumerate(tests)
+    ]
     return [*longest, *(item for _, item in sorted(placed, key=lambda one: one[0])), *short]
 
 
