@@ -402,6 +402,22 @@ async def test_click_in_home_has_the_view_and_no_channel(app, served):
     assert views_open(served, payload["trigger_id"])["ok"]
 
 
+async def test_button_of_home_whose_block_was_replaced_meanwhile_is_found_by_its_value(app, served):
+    publish(
+        served,
+        home(actions(button(value="anna"), block_id="a before"), actions(button(value="bo"), block_id="b before")),
+    )
+    publish(
+        served,
+        home(actions(button(value="anna"), block_id="a after"), actions(button(value="bo"), block_id="b after")),
+    )
+    await served.click_in_home("go", value="bo", block_id="b before")
+    [action] = app.received[0]["actions"]
+    assert (action["value"], action["block_id"]) == ("bo", "b after")
+    with pytest.raises(LookupError):
+        await served.click_in_home("go", value="chen", block_id="b before")
+
+
 async def test_menu_of_home_starts_again_when_the_app_names_no_block(app, served):
     publish(served, home(actions(menu("a", "b"))))
     await served.click_in_home("pick", option="b")

@@ -57,17 +57,20 @@ def action(
     """Build the one action of a click on what the blocks show; `shown` names their message or view.
 
     Several buttons may share an `action_id`: `value` then distinguishes them. A `value` that no button
-    has, or an `option` given whole, is sent as it is, as from a message of long ago.
+    has, or an `option` given whole, is sent as it is, as from a message of long ago. A button whose block was
+    replaced while the person clicked is the one with its `value`, in whatever block it is now.
 
     Raises:
         LookupError: there is nothing like it to click.
     """
-    found = [
+    named = [
         (block, element)
         for block in with_ids(blocks)
         for element in clickable(block)
-        if element.get("action_id") == action_id and block_id in (None, block["block_id"])
+        if element.get("action_id") == action_id
     ]
+    found = [(block, element) for block, element in named if block_id in (None, block["block_id"])]
+    found = found or [(block, element) for block, element in named if value and element.get("value") == value]
     if not found:
         raise LookupError(f"no {action_id!r} to click in {shown!r}")
     block, element = next(((b, e) for b, e in found if value and e.get("value") == value), found[0])
