@@ -205,8 +205,8 @@ async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary
     shutil.copy(migrated_sqlite, path)
     undisturbed = await play(f"sqlite:///{path}", untouched, drops, save=save)
     assert standing(undisturbed) == EXPECTED
-    # Other boundaries with each kind of reply: together, every seventh.
-    for deadly in some_of(untouched.passed, every=share(14, 1), first=7 * [*REPLIES].index(replies)):
+    # Other boundaries with each kind of reply: together, every tenth.
+    for deadly in some_of(untouched.passed, every=share(20, 1), first=10 * [*REPLIES].index(replies)):
         # The steps before the kill are the same each time, so each replay starts at the step of its kill.
         start = max((one for one in checkpoints if one.passed <= deadly), key=lambda one: one.passed)
         for leftover in tmp_path.glob("kf.db*"):
@@ -223,7 +223,7 @@ async def test_each_message_is_posted_once_on_postgresql_too(migrated_database):
     untouched, url = Fate(), migrated_database.url
     try:
         await play(url, untouched, REPLIES["every second reply is lost"])
-        for deadly in some_of(untouched.passed, every=share(45, 3)):
+        for deadly in some_of(untouched.passed, every=share(120, 3)):
             migrated_database.restore()
             slack = await play(url, Fate(deadly), REPLIES["every second reply is lost"])
             assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"

@@ -381,5 +381,5 @@ class Invitations(RuleBasedStateMachine):
 TestInvitations = Invitations.TestCase
 # User actions matter only before the right lead of the right account: 150 examples often miss a broken rule. The
 # plain tests of test_lifecycle and test_acknowledgements hold each rule; this finds what their combination breaks.
-TestInvitations.settings = settings(max_examples=share(60, 1000))
+TestInvitations.settings = settings(max_examples=share(40, 1000))
 TestInvitations.pytestmark = [pytest.mark.model]

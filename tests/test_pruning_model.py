@@ -133,7 +133,7 @@ async def newest(bot: Bot, seat: str) -> str | None:
 
 TestPrunedTwin = PrunedTwin.TestCase
 TestPrunedTwin.settings = settings(
-    max_examples=share(3, 60),
+    max_examples=share(2, 60),
     stateful_step_count=12,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

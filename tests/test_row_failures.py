@@ -29,6 +29,9 @@ from tests.fakes import FakeAccounts
 from tests.samples import CONTEXT
 from wechat_kf import KfAccount
 
+# For PostgreSQL, too: what its tables refuse, which there ends a transaction without a savepoint.
+pytestmark = pytest.mark.mostly_sqlite
+
 HOUR = timedelta(hours=1)
 
 
@@ -81,6 +84,7 @@ def posted_titles(bot: Bot) -> list[str]:
     return [text.split(" (")[0] for text in bot.slack.texts]
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("event", ["UPDATE", "INSERT"])
 async def test_row_that_the_database_refuses_does_not_stop_the_events_of_others(bot, store, caplog, event):
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'", event=event)
@@ -106,6 +110,7 @@ async def test_row_that_is_refused_for_a_while_is_reported_afterwards(bot, store
     assert len(logged(caplog, "row recovered account=ba•••ea")) == 1
 
 
+@pytest.mark.both_stores
 async def test_message_that_the_database_refuses_does_not_stop_the_events_of_others(bot, store):
     bad = await bot.episode_id("bad")
     like = f"CAST(NEW.episode_ids AS TEXT) LIKE '%{bad}%'"
@@ -115,6 +120,7 @@ async def test_message_that_the_database_refuses_does_not_stop_the_events_of_oth
     assert await failing(store) == ["bad@harbour_tea"]
 
 
+@pytest.mark.both_stores
 async def test_storm_with_one_refused_row_is_still_one_digest(bot, store):
     names = [f"kf{number}" for number in range(7)]
     await bot.reads(*map(invited, names), invited("bad"))
@@ -124,6 +130,7 @@ async def test_storm_with_one_refused_row_is_still_one_digest(bot, store):
     assert parent.startswith("7 invitations changed at once")
 
 
+@pytest.mark.both_stores
 async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(bot, store):
     await bot.reads(invited("bad", expires_in=HOUR), invited("bo", expires_in=HOUR))
     await refuse(store, "episode", "NEW.kf_nick = 'Bad' AND NEW.state = 'expired'")
@@ -243,6 +250,7 @@ async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_
     assert await counted(store, bot) == (0, 0)
 
 
+@pytest.mark.both_stores
 async def test_fault_of_an_edit_that_cannot_be_recorded_does_not_stop_other_edits(bot, store, monkeypatch):
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     await refuse(store, "message", "NEW.error IS NOT NULL")
@@ -303,6 +311,7 @@ async def test_message_whose_post_raises_is_tried_again_and_given_up(bot, store)
     assert await dead(store) == ["failed"]
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("condition", ["NEW.status = 'sending'", "NEW.status = 'sent'", "NEW.status <> 'pending'"])
 async def test_message_that_the_database_does_not_let_change_does_not_stop_the_others(
     bot, store, caplog, condition
@@ -334,6 +343,7 @@ async def test_failing_rows_and_messages_are_problems_of_the_health(bot, store, 
     assert problems[ProblemKind.MESSAGES_STALE].count == 1
 
 
+@pytest.mark.both_stores
 async def test_edit_that_the_database_refuses_does_not_stop_the_edits_of_others(bot, store):
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     bad = await bot.episode_id("bad")
@@ -366,6 +376,7 @@ async def test_unreadable_episode_does_not_stop_the_edits_of_others(bot, store, 
     assert await counted(store, bot) == (0, 1)
 
 
+@pytest.mark.both_stores
 async def test_refused_row_of_a_digest_does_not_stop_the_acknowledgement_of_the_others(bot, store, caplog):
     names = ["bad", *(f"kf{number}" for number in range(6))]
     await bot.reads(*map(invited, names))
