@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from bot.store.database import Store
+from tests import sqlite_driver
 from tests.budgets import TEST_ALL, in_turn, is_story, is_twin, waits_for_test_all
 from tests.programs import skipped_for
 
@@ -211,6 +212,7 @@ BEFORE = pytest.StashKey[Before]()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    sqlite_driver.choose_for(item)
     root = logging.getLogger()
     item.stash[BEFORE] = Before(root.handlers[:], root.level, len(started))
     return (yield)

@@ -18,7 +18,7 @@ from bot.store.tables import poll_state as poll_state_table
 from bot.store.tenants import COMMAND, StoredTenant
 from tests.conftest import APPID, NOW
 
-pytestmark = pytest.mark.both_stores
+pytestmark = [pytest.mark.both_stores, pytest.mark.driver_thread]
 LEASE = timedelta(seconds=60)
 MINUTE = timedelta(minutes=1)
 A, B, C = "wx-a", "wx-b", "wx-c"

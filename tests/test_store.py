@@ -43,6 +43,8 @@ from tests.for_each import for_each
 from tests.old_stores import migrate_to
 from tests.running import until
 
+pytestmark = pytest.mark.driver_thread
+
 HOUR = timedelta(hours=1)
 ROOT = Path(__file__).parents[1]
 

@@ -31,6 +31,8 @@ from tests.for_each import for_each
 from tests.running import World, answers, bot_in_loop, sqlite, until, world
 from tests.startup_relay import startup_relay
 
+pytestmark = pytest.mark.driver_thread
+
 HOUR = timedelta(hours=1)
 
 
