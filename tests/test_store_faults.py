@@ -205,6 +205,30 @@ async def test_idle_connections_to_a_server_that_turned_read_only_are_left_witho
         await write(store)
 
 
+async def test_connection_that_comes_while_its_caller_is_cancelled_returns_to_the_pool(postgres_url):
+    out: list[object] = []
+
+    def cancel_caller(_driver: object, record: object, _proxy: object) -> None:
+        out.append(record)
+        asyncio.get_running_loop().call_soon(caller.cancel)  # before the caller is told of its connection
+
+    def note_return(_driver: object, record: object) -> None:
+        out.remove(record)
+
+    async with opened(postgres_url) as store:
+        await write(store)
+        sa.event.listen(sa.pool.Pool, "checkout", cancel_caller)
+        sa.event.listen(sa.pool.Pool, "checkin", note_return)
+        try:
+            caller = asyncio.create_task(write(store))
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+        finally:
+            sa.event.remove(sa.pool.Pool, "checkout", cancel_caller)
+            sa.event.remove(sa.pool.Pool, "checkin", note_return)
+        assert out == []
+
+
 async def test_revoked_rights_are_named(postgres_url):
     async with opened(postgres_url) as store:
         await write(store)

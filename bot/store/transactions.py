@@ -67,15 +67,23 @@ async def _begin(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, 
 
 
 async def _connect(engine: AsyncEngine) -> AsyncConnection:
-    async def connect() -> AsyncConnection:
-        return await engine.connect()
+    connection = engine.connect()
+
+    async def connect() -> None:
+        await connection
 
     try:
-        return await with_timeout(connect(), CONNECT_SECONDS + 1)  # the driver has its own time limit
+        await with_timeout(connect(), CONNECT_SECONDS + 1)  # the driver has its own time limit
     except TimeoutError as exc:
         # Hanging connections occupy the pool: give later transactions a new pool.
         await engine.dispose(close=False)
         raise HangingError(f"no connection within {CONNECT_SECONDS:g} s") from exc
+    except asyncio.CancelledError:
+        if connection.sync_connection is not None:  # it came at this moment, and would stay out of the pool
+            with suppress(*StoreError):
+                await connection.close()
+        raise
+    return connection
 
 
 class _TimeLimit:
