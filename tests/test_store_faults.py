@@ -210,7 +210,7 @@ async def test_connection_that_comes_while_its_caller_is_cancelled_returns_to_th
 
     def cancel_caller(_driver: object, record: object, _proxy: object) -> None:
         out.append(record)
-        asyncio.get_running_loop().call_soon(caller.cancel)  # before the caller is told of its connection
+        asyncio.get_running_loop().call_soon(caller.cancel)  # before the caller has its connection
 
     def note_return(_driver: object, record: object) -> None:
         out.remove(record)
