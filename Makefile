@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
-# Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
+# A worker gets one test at a time, in their order: else its queue grows while its tests are short, and waits behind
+# a long one when the other workers have ended.
 # More workers than two cores: most of the time, tests wait for processes, leases and time limits. They are ordered
 # so that about two calculate at a time (tests/budgets.py).
 WORKERS ?= 8
