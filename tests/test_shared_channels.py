@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from bot import actions
 from bot.alerting.episode import AlertPolicy
@@ -19,12 +20,13 @@ from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.backoffs import Backoffs
-from bot.outbox.messages import ROWS
+from bot.outbox.messages import LAST, ROWS, MessageKind, NewMessage
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
-from bot.store import due, shared_channel_rows, stats, tenants
+from bot.store import due, outbox, shared_channel_rows, stats, tenants
 from bot.store.channels import BURST, WORKSPACE_GAP
 from bot.store.database import Store
+from bot.store.tables import message
 from bot.store.tenants import StoredTenant
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
@@ -222,6 +224,24 @@ async def test_digest_of_one_account_becomes_part_of_that_of_its_channel(store, 
     await fleet.delivers(WINDOW + timedelta(seconds=10))
     assert [text.split(": ")[0] for text in parents(fleet.slack)] == ["11 at once in 6 Official Accounts"]
     assert len(replies(fleet.slack)) == 1  # the digest's own list has been dropped
+
+
+async def test_report_of_an_operation_names_its_account_when_the_alert_becomes_part_of_a_digest(store, clock):
+    fleet = await watching(store, clock, 6)
+    await fleet.polls(rejected("bo"))
+    async with fleet.bots[2].store.begin() as tx:
+        of_account = sa.and_(message.c.appid == tx.appid, message.c.kind == MessageKind.ALERT)
+        (alert,) = (await tx.run(sa.select(message.c.id).where(of_account))).scalars()
+        facts = {"kf_account": "bo@harbour_tea", "kf_nick": "Bo", "name": "Lin", "user": "U0LIN"}
+        facts |= {"kind": "delete", "old_status": "rejected", "at": int(clock().timestamp())}
+        done = NewMessage(
+            "operation-1", MessageKind.REPLY, LAST, payload={"operation": facts}, parent_id=alert, breakthrough=True
+        )
+        await outbox.enqueue(tx, [done], {}, clock())
+    await fleet.delivers(2 * MINUTE)
+    digest, report = parents(fleet.slack)
+    assert digest.startswith("6 at once in 6 Official Accounts")
+    assert report == "Brand C00-2 · Deleted by Lin: Bo (bo@harbour_tea)."
 
 
 @pytest.mark.story

@@ -264,9 +264,14 @@ async def mark_dead(tx: Tx, row: OutboxRow, reason: DropReason, error: str = "")
 
 
 async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
-    """Queue a thread reply as a channel message, because its parent was dropped."""
-    kind = MessageKind.OPERATION if "operation" in row.payload else MessageKind.ALERT
-    return await complete_attempt(tx, row, status=MessageStatus.PENDING, parent_id=None, kind=kind, broadcast=False)
+    """Queue a claimed thread reply as a channel message, because its parent was dropped."""
+    return await complete_attempt(tx, row, status=MessageStatus.PENDING, **as_channel_message(row))
+
+
+def as_channel_message(reply: OutboxRow) -> dict[str, Any]:
+    """Return the columns that make a thread reply a message of the channel, whose words name the account."""
+    kind = MessageKind.OPERATION if "operation" in reply.payload else MessageKind.ALERT
+    return {"parent_id": None, "kind": kind, "broadcast": False}
 
 
 async def has_sent_since(tx: Tx, message_id: str) -> bool:

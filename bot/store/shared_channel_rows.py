@@ -125,7 +125,10 @@ async def _first_run_of_channel(
 
 
 async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -> None:
-    """Let a group message report the events of these messages, and take their replies over."""
+    """Let a group message report the events of these messages, and take their replies over.
+
+    What operators have done is reported in the channel instead.
+    """
     gone = sa.update(message).where(message.c.id == sa.bindparam("row_id"))
     gone = gone.values(
         status=MessageStatus.DEAD,
@@ -146,6 +149,8 @@ async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -
             values = {"parent_id": group_id, "payload": {**reply.payload, "root_posts": posts}}
             if reply.kind is MessageKind.MEMBER_LIST:
                 values |= {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
+            elif "operation" in reply.payload and reply.status is MessageStatus.PENDING:
+                values = outbox.as_channel_message(reply)  # in a thread of several it would not name the account
             await outbox.update(tx, reply.id, **values)
 
 
