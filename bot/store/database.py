@@ -7,12 +7,12 @@ functions of `episodes`, `poll_state`, `outbox` and others read and write inside
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -33,7 +33,16 @@ __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRo
 
 CHECK_SECONDS = 3
 TRANSACTION_SECONDS = 10
-MOST_AT_ONCE = 500  # rows of a statement: SQLAlchemy and the driver each copy all parameters that they get
+# Rows, or ids, of a statement: SQLAlchemy and the driver each copy all parameters, whose number databases limit.
+MOST_AT_ONCE = 500
+T = TypeVar("T")
+
+
+def batches(values: Iterable[T]) -> Iterator[list[T]]:
+    """Divide values into lists that are short enough for one statement."""
+    listed = list(values)
+    for start in range(0, len(listed), MOST_AT_ONCE):
+        yield listed[start : start + MOST_AT_ONCE]
 
 
 class UnreadableRow(NamedTuple):
@@ -196,8 +205,7 @@ class Store:
             raise
         async with self.begin() as tx:
             now = tx.now
-            for start in range(0, len(appids), MOST_AT_ONCE):
-                some = appids[start : start + MOST_AT_ONCE]
+            for some in batches(appids):
                 known = set(
                     (await tx.run(sa.select(poll_state.c.appid).where(poll_state.c.appid.in_(some)))).scalars()
                 )

@@ -7,7 +7,7 @@ A row that cannot be deleted is left out. Nothing is deleted that an unfinished 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from bot.outbox.messages import MessageStatus
 from bot.store import episodes
 from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.conditions import among
-from bot.store.database import Tx
+from bot.store.database import Tx, batches
 from bot.store.episodes import INVITATION
 from bot.store.incident_rows import HEALTH
 from bot.store.isolation import isolated
@@ -26,7 +26,6 @@ from bot.store.published import CHANNEL_KINDS
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
 from bot.store.tenants import WATCHED
 
-CHUNK = 500  # ids in one statement; databases limit the number
 CLOSED = tuple(state for state in EpisodeState if state.closed)
 # Not sent, or sent and still to be edited.
 _UNFINISHED = sa.or_(
@@ -186,7 +185,7 @@ async def _shown_by_messages(tx: Tx) -> set[str]:
     newest = shown
     while newest:
         followed = set[str]()
-        for ids in _chunks(newest):
+        for ids in batches(newest):
             replaced = sa.and_(episode.c.id.in_(ids), episode.c.state == EpisodeState.REPLACED)
             followed |= set((await tx.run(sa.select(episode.c.successor_id).where(replaced))).scalars())
         newest = followed - shown
@@ -218,20 +217,14 @@ async def _finished_threads(tx: Tx, ids: Sequence[str], before: datetime) -> lis
 async def _existing(tx: Tx, column: sa.Column[str], values: Collection[str]) -> set[str]:
     """Return those of the values that a column has."""
     found = set[str]()
-    for chunk in _chunks(values):
-        found |= set((await tx.run(sa.select(column).where(column.in_(chunk)))).scalars())
+    for some in batches(values):
+        found |= set((await tx.run(sa.select(column).where(column.in_(some)))).scalars())
     return found
 
 
 async def _delete(tx: Tx, column: sa.Column[str], values: Collection[str]) -> int:
     """Delete the rows whose column has one of the values. Return their number."""
     deleted = 0
-    for chunk in _chunks(values):
-        deleted += (await tx.run(sa.delete(column.table).where(column.in_(chunk)))).rowcount
+    for some in batches(values):
+        deleted += (await tx.run(sa.delete(column.table).where(column.in_(some)))).rowcount
     return deleted
-
-
-def _chunks(values: Collection[str]) -> Iterator[list[str]]:
-    listed = list(values)
-    for start in range(0, len(listed), CHUNK):
-        yield listed[start : start + CHUNK]

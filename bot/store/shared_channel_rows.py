@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,14 +12,13 @@ from bot.outbox.coalescing import GROUPED, link_to, union
 from bot.outbox.messages import LAST_CALL, DropReason, MessageKind, MessageStatus, OutboxRow
 from bot.outbox.shared_channels import JOINS_WITHIN, KINDS, MOST, may_be_gathered
 from bot.store import channels, episodes, merge_pending, outbox
-from bot.store.database import Tx
+from bot.store.database import Tx, batches
 from bot.store.outbox import rows_of
 from bot.store.published import KEPT_UP_TO_DATE
 from bot.store.stats import UNSENT
 from bot.store.tables import emitted_event, message
 
 MOST_GATHERED = 1000  # messages at once, so that a transaction stays short; the others are the next digest
-CHUNK = 500  # ids in one statement
 
 MayPost = Callable[[OutboxRow], bool]
 
@@ -140,7 +139,7 @@ async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -
         attempts = row.post_attempts - (row.status is MessageStatus.SENDING)
         linked = link_to(row, group_id, posts)
         await tx.run(gone, {"row_id": row.id, "linked": linked, "posts": attempts})
-    for ids in _chunks([row.id for row in rows]):
+    for ids in batches(row.id for row in rows):
         await tx.run(
             sa.update(emitted_event).where(emitted_event.c.message_id.in_(ids)).values(message_id=group_id)
         )
@@ -161,7 +160,3 @@ def _pending(tx: Tx, *kinds: MessageKind) -> sa.ColumnElement[bool]:
         message.c.parent_id.is_(None),
         message.c.kind.in_(kinds),
     )
-
-
-def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))

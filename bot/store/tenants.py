@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bot.store import sealed_secrets
 from bot.store.conditions import among
-from bot.store.database import MOST_AT_ONCE, Tx, insert_new
+from bot.store.database import MOST_AT_ONCE, Tx, batches, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant, token
 from bot.store.upserts import upsert
 from bot.tenant_states import POLLED, TenantState
@@ -81,10 +81,9 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
             await sealed_secrets.delete_of(tx, known.appid)
         if (values := _values(defined)) != _values(known):
             changed.append(values)
-    times, added = _times(tx), [*new.values()]
-    for start in range(0, len(added), MOST_AT_ONCE):  # the values of all at once would take 10 MB
-        rows = [{**times, **_values(one)} for one in added[start : start + MOST_AT_ONCE]]
-        await tx.run(insert_new(tx, tenant), rows)
+    times = _times(tx)
+    for added in batches(new.values()):  # the values of all at once would take 10 MB
+        await tx.run(insert_new(tx, tenant), [{**times, **_values(one)} for one in added])
     if changed:
         await _update_all(tx, [{**values, "removed_at": None, "changed_at": tx.now} for values in changed])
     paused_in_error = sa.and_(
