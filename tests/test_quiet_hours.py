@@ -6,12 +6,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from bot.alerting.episode import AlertPolicy
 from bot.alerting.quiet_hours import QuietHours
+from bot.outbox.messages import LAST, MessageKind, NewMessage
 from bot.ports import RetryLater
-from bot.store import stats
+from bot.store import outbox, stats
 from bot.store.database import Store
+from bot.store.tables import message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -185,6 +188,22 @@ async def test_user_actions_in_quiet_hours_are_posted_at_once(night):
     night.clock.now = at("23:00")
     await night.clicks("alert.ack", f"v1:{await night.episode_id('kf0')}")
     assert "Acknowledged by Mei" in str(night.slack.posted[1].message.blocks)
+
+
+async def test_report_of_an_operation_that_leaves_its_thread_waits_for_the_end_of_quiet_hours(night):
+    await night.sees("21:30", rejected("kf0"))
+    async with night.store.begin() as tx:
+        (alert,) = (await tx.run(sa.update(message).values(is_deleted=True).returning(message.c.id))).scalars()
+        facts = {"kf_account": "kf0@harbour_tea", "kf_nick": "Kf0", "name": "Lin", "user": "U0LIN"}
+        facts |= {"kind": "delete", "old_status": "rejected", "at": int(at("23:00").timestamp())}
+        done = NewMessage(
+            "operation-1", MessageKind.REPLY, LAST, payload={"operation": facts}, parent_id=alert, breakthrough=True
+        )
+        await outbox.enqueue(tx, [done], {}, at("23:00"))
+    await night.sees("23:00", rejected("kf0"))
+    assert len(night.slack.posted) == 1
+    await night.sees("08:00", rejected("kf0"))
+    assert night.slack.posted[1].message.text == "Deleted by Lin: Kf0 (kf0@harbour_tea)."
 
 
 # The last reminder in quiet hours

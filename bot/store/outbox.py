@@ -269,9 +269,14 @@ async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
 
 
 def as_channel_message(reply: OutboxRow) -> dict[str, Any]:
-    """Return the columns that make a thread reply a message of the channel, whose words name the account."""
-    kind = MessageKind.OPERATION if "operation" in reply.payload else MessageKind.ALERT
-    return {"parent_id": None, "kind": kind, "broadcast": False}
+    """Return the columns that make a thread reply a message of the channel, whose words name the account.
+
+    Quiet hours hold the report of an operation there, which they do not hold in a thread.
+    """
+    columns: dict[str, Any] = {"parent_id": None, "broadcast": False}
+    if "operation" in reply.payload:
+        return columns | {"kind": MessageKind.OPERATION, "breakthrough": False}
+    return columns | {"kind": MessageKind.ALERT}
 
 
 async def has_sent_since(tx: Tx, message_id: str) -> bool:
