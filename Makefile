@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # A worker gets one test at a time, in their order: else its queue grows while its tests are short, and waits behind
 # a long one when the other workers have ended.
-# More workers than two cores: most of the time, tests wait for processes, leases and time limits. They are ordered
-# so that about two calculate at a time (tests/budgets.py).
-WORKERS ?= 8
+# More workers than two cores: many tests mostly wait, for processes, leases and time limits. They are ordered so that
+# about two calculate at a time (tests/budgets.py). Eight keep the cores busier, and need as much longer for imports.
+WORKERS ?= 6
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=1 -q

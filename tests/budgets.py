@@ -7,10 +7,13 @@ those marked `both_stores`.
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
 
 import pytest
 
+LAST_SHARE = 1 / 7  # of the tests on a store, during which no test begins that waits or starts a process
+SEED = 1
 TEST_ALL = os.environ.get("TEST_ALL", "") not in ("", "0")
 
 
@@ -45,8 +48,9 @@ def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
     The longest, which have a time limit of their own, come first. Then tests that start processes, tests that
     mostly wait, and tests that calculate on a store are spread evenly: at each moment the workers do some of each,
-    and never start all processes at once. Those that may wait half a minute are all begun while a seventh of the
-    others is left, and the shortest come last: all workers end together.
+    and never start all processes at once. Those of a kind are in a random order, which is always the same: the
+    files of those that wait longest are neighbours. Those that may wait half a minute are all begun while
+    LAST_SHARE of the others is left, and the shortest come last: all workers end together.
     """
     longest = sorted(filter(_patience, items), key=_patience, reverse=True)
     kinds: dict[str, list[pytest.Item]] = {"process": [], "server": [], "store": [], "short": []}
@@ -54,11 +58,11 @@ def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         if not _patience(item):
             kinds[_kind(item)].append(item)
     short = kinds.pop("short")
-    placed = [
-        ((number + 0.5) / len(tests) * (1 if kind == "store" else 0.86), item)
-        for kind, tests in kinds.items()
-        for number, item in enumerate(tests)
-    ]
+    placed: list[tuple[float, pytest.Item]] = []
+    for kind, tests in kinds.items():
+        random.Random(SEED).shuffle(tests)
+        share = 1 if kind == "store" else 1 - LAST_SHARE
+        placed += [((number + 0.5) / len(tests) * share, item) for number, item in enumerate(tests)]
     return [*longest, *(item for _, item in sorted(placed, key=lambda one: one[0])), *short]
 
 
