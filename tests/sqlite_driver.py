@@ -2,14 +2,16 @@
 
 In a bot, aiosqlite hands each statement to a thread of its connection, which wakes the loop afterwards: a quarter
 of the CPU of a test. Here a statement runs at once, and then other tasks have their turn, as they have in a bot
-meanwhile. Only a transaction begins in that thread, since it may wait there for the lock of another one; until then
-what follows is handed over, too, such as the end of a transaction that was cancelled while it waited.
+meanwhile. Only a transaction that has to wait for the lock of another one begins in that thread; until then what
+follows is handed over, too, such as the end of a transaction that was cancelled while it waited.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,9 +31,14 @@ async def execute_in_loop(
 ) -> Any:
     """Do what `Connection._execute` does, without its thread where nothing is to be waited for."""
     is_open = connection._running and connection._connection is not None
-    if is_open and not handed_over.get(connection) and arguments[:1] != ("BEGIN IMMEDIATE",):
+    begins = arguments[:1] == ("BEGIN IMMEDIATE",)
+    if is_open and not handed_over.get(connection):
         try:
-            return function(*arguments, **named)
+            with without_waiting(connection._conn) if begins else nullcontext():
+                return function(*arguments, **named)
+        except sqlite3.OperationalError as exc:
+            if not begins or exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
         finally:
             await asyncio.sleep(0)
 
@@ -43,6 +50,18 @@ async def execute_in_loop(
 
     handed_over[connection] = handed_over.get(connection, 0) + 1
     return await hand_over(connection, call)
+
+
+@contextmanager
+def without_waiting(driver: sqlite3.Connection) -> Iterator[None]:
+    """Let a statement fail at once where it would wait for a lock."""
+    cursor = driver.cursor()
+    (milliseconds,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        yield
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 def choose_for(item: pytest.Item) -> None:
