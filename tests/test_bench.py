@@ -16,7 +16,7 @@ from bench.fleet.posts import probes_in
 from bench.fleet.wechat_process import Poll
 from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
-from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
+from bench.testbed import OPERATOR, serve_testbed, sqlite
 from bot.demo.process import ROOT, running
 from bot.settings.parsers import QueueKind
 from wechat_kf import protocol
@@ -161,13 +161,3 @@ async def test_measured_process_searches_the_folders_of_its_variables_first(tmp_
     async with running({"PYTHONPATH": str(tmp_path)}, module="shown", wait=False, log=log) as bot:
         assert await bot.process.wait() == 0
     assert str(tmp_path) in log.read_text()
-
-
-@pytest.mark.process
-def test_measured_processes_import_what_a_deployment_does():
-    printed = (
-        "import sys, bot.serving; print('click' in sys.modules, 'rich' in sys.modules, 'httpx' in sys.modules)"
-    )
-    measured = [sys.executable, "-c", printed]
-    found = subprocess.run(measured, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["False", "False", "True"]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -40,8 +37,6 @@ from tests.platforms import PLATFORM_SECRET, SHOP
 from tests.vectors_of_pushes import PLATFORM_APPID
 from wechat_kf import StableToken
 
-ROOT = Path(__file__).parents[1]
-
 
 def of_platform(appid: str = SHOP, state: TenantState = TenantState.ACTIVE) -> Tenant:
     settings = replace(platform_settings(), wechat_appid=appid)
@@ -53,36 +48,6 @@ async def fleet_of(url: str, *tenants: Tenant, clock: VirtualClock | None = None
     settings = replace(platform_settings(), database_url=url, slack_api_url="http://127.0.0.1:9/")
     async with build_fleet(settings, tenants, clock or VirtualClock(), role="web") as fleet:
         yield fleet
-
-
-@pytest.mark.process
-def test_without_a_platform_nothing_of_it_is_imported():
-    code = """
-import asyncio, sys
-from bot import console
-from bot.app import Process
-from bot.fleet import build_fleet
-from bot.settings.values import Settings
-from bot.tenants.tenant import of_environment
-
-async def main():
-    settings = Settings("wx1", "secret", "xoxb-1", slack_signing_secret="x", slack_alert_channel="C0ALERTS")
-    async with build_fleet(settings, [of_environment(settings)], role="web") as fleet:
-        Process(fleet, "web", print)
-
-asyncio.run(main())
-parts = ("platform", "authorizer", "cryptography", "defusedxml", "no_accounts", "token_leases")
-ours = [name for name in sys.modules if name.split(".")[0] in ("bot", "wechat_kf", "cryptography", "defusedxml")]
-print(*[name for name in ours if any(part in name for part in parts)])
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    # Rules and words, which a rendering may need.
-    assert sorted(done.stdout.split()) == [
-        "bot.alerting.platform_faults",
-        "bot.blocks.answers.platform_facts",
-        "bot.blocks.channel.platform_notices",
-        "bot.blocks.platform_problems",
-    ]
 
 
 async def test_account_of_the_platform_gets_its_tokens_and_its_key(tmp_path):

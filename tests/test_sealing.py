@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 import traceback
 
 import pytest
@@ -99,14 +97,3 @@ def test_error_about_a_secret_quotes_neither_it_nor_a_key_in_its_whole_chain():
         chain = "".join(traceback.format_exception(refused.value, chain=True))
         assert not any(text in chain for text in (SECRET, OLD, NEW, sealed))
         assert refused.value.__cause__ is None
-
-
-@pytest.mark.process
-def test_start_without_a_stored_secret_or_a_push_does_not_import_their_libraries():
-    program = (
-        "import sys\nfrom bot import __main__, app, wiring\nfrom wechat_kf import envelope\n"
-        f"from bot.sealing import StoreKeys\nStoreKeys(['{OLD}'])\n"
-        "print([name for name in ('cryptography', 'defusedxml') if name in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert found.stdout == "[]\n"

@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import shutil
 import sqlite3
-import subprocess
 import sys
 import textwrap
 import threading
@@ -25,7 +24,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bench.seed_history import fill
-from bench.testbed import PYTHONPATH
 from bot.runtime.tasks import with_timeout
 from bot.store import episodes, poll_state, published, stats, tenants
 from bot.store.async_engines import AsyncEngine
@@ -80,19 +78,6 @@ def test_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
     assert parameters["prepare_threshold"] is None
     assert parameters["client_encoding"] == "utf8"
     assert "options" in expected or "options" not in parameters
-
-
-@pytest.mark.process
-def test_migration_does_not_import_pygments():
-    program = """
-        import asyncio, sys
-        from bot.store.database import Store
-        asyncio.run(Store.from_url("sqlite://", "wx-1").open())
-        print("alembic" in sys.modules, "pygments" in sys.modules)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["True", "False"]
 
 
 async def test_rows_of_a_thousand_accounts_are_written_a_few_hundred_at_a_time(store):
@@ -160,22 +145,6 @@ def test_revisions_are_those_that_alembic_walks():
     config.set_main_option("script_location", "bot.store:migrations")
     scripts = ScriptDirectory.from_config(config).walk_revisions()
     assert known_revisions() == tuple(script.revision for script in scripts)
-
-
-@pytest.mark.process
-def test_process_on_a_migrated_store_imports_neither_alembic_nor_the_orm(sqlite_url):
-    program = """
-        import asyncio, sys
-        from bot.store.database import Store
-        asyncio.run(Store.from_url(sys.argv[1], "wx-1").open())
-        print(*(name in sys.modules for name in ("sqlalchemy", "alembic", "sqlalchemy.orm")))
-        from bot.store import async_engines
-        from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession  # by others, such as a library
-        print(AsyncSession.__name__, AsyncEngine is async_engines.AsyncEngine)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(program), sqlite_url]
-    found = subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines() == ["True False False", "AsyncSession True"]
 
 
 def test_package_of_the_engines_is_executed_for_a_name_that_it_lacks():
