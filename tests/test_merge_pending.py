@@ -153,7 +153,7 @@ async def test_snooze_that_ends_in_quiet_hours_reminds_in_the_quiet_summary(stor
     assert posted_lines(night)[posted_before:] == [("root", "While it was quiet: 2 need attention")]
 
 
-async def test_messages_of_a_dropped_digest_are_restored_by_one_query(store):
+async def test_messages_of_a_dropped_digest_and_their_replies_are_each_read_by_one_query(store):
     await store.open()
     dropped = {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
     async with store.begin() as tx:
@@ -173,4 +173,4 @@ async def test_messages_of_a_dropped_digest_are_restored_by_one_query(store):
     sa.event.remove(sa.Engine, "before_cursor_execute", note)
     async with store.begin() as tx:
         assert set((await tx.run(sa.select(message.c.status))).scalars()) == {MessageStatus.PENDING}
-    assert len(queries) == 1
+    assert len(queries) == 2

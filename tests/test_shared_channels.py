@@ -371,6 +371,24 @@ async def test_refused_digest_gives_its_messages_back(store, clock):
     await fleet.polls(rejected("bo"))
     await fleet.delivers(MINUTE)
     assert len(parents(fleet.slack)) == 6
+    await fleet.polls(bound("bo"))
+    await fleet.delivers(MINUTE)
+    assert len(parents(fleet.slack)) == 6
+    assert len(replies(fleet.slack)) == 6  # each in the thread of its alert
+
+
+@pytest.mark.story
+async def test_refused_digest_gives_replies_back_to_the_alerts_that_show_their_news(store, clock):
+    soon, declined = (invited("bo", status=status, expires_in=25 * HOUR) for status in ("waiting", "rejected"))
+    fleet = await watching(store, clock, 6, invitations=())
+    await fleet.polls(soon)
+    clock.forward(hours=2)
+    await fleet.polls(soon)
+    await fleet.polls(declined)  # a reply to each alert that still waits
+    fleet.slack.outcomes = [Refused("invalid_blocks")] * 2
+    await fleet.delivers(MINUTE)
+    assert [text.split(" · ")[1][:12] for text in parents(fleet.slack)] == ["Rejected: Bo"] * 6
+    assert replies(fleet.slack) == []
 
 
 async def test_messages_that_quiet_hours_hold_are_not_gathered(store, clock):

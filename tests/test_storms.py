@@ -131,17 +131,17 @@ class LateHour(Storm):
     def __init__(self, store: Store, clock: VirtualClock) -> None:
         super().__init__(store, clock, policy=AlertPolicy(leads=(HOUR + MINUTE, HOUR)), mention=CARE)
 
-    async def breaks(self, outcome: Outcome) -> None:
-        await self.reads(*late(), after=timedelta(0))
+    async def breaks(self, outcome: Outcome, names: Sequence[str] = SEVEN) -> None:
+        await self.reads(*late(names=names), after=timedelta(0))
         self.slack.outcomes = [outcome] * (2 if isinstance(outcome, Unlisted) else 1)  # as text, too
-        await self.sees(*late(), after=59 * MINUTE)
-        await self.sees(*late(), after=20 * SECOND)  # an hour is left for the one
+        await self.sees(*late(names=names), after=59 * MINUTE)
+        await self.sees(*late(names=names), after=20 * SECOND)  # an hour is left for the one
 
 
-def late(others: str = "waiting") -> list[KfAccount]:
-    """Return the seven late accounts: six with this status, and the one that expires first."""
-    last = invited(SEVEN[-1], expires_in=2 * HOUR - 45 * SECOND)
-    return [*(invited(name, status=others, expires_in=2 * HOUR) for name in SEVEN[:-1]), last]
+def late(others: str = "waiting", names: Sequence[str] = SEVEN) -> list[KfAccount]:
+    """Return the late accounts: the last one, which expires first, and the others, which have this status."""
+    last = invited(names[-1], expires_in=2 * HOUR - 45 * SECOND)
+    return [*(invited(name, status=others, expires_in=2 * HOUR) for name in names[:-1]), last]
 
 
 @pytest.fixture
@@ -267,6 +267,18 @@ async def test_refused_digest_restores_its_merged_messages(hour):
         "Expiring: Kf6 (kf6@harbour_tea)",
         "6 invitations changed at once: 6 rejected",
     ]
+
+
+async def test_digest_that_a_refused_one_gives_back_names_its_members_in_its_thread(hour):
+    await hour.breaks(WAITS, TWELVE)
+    await hour.sees(*late("rejected", TWELVE), after=10 * SECOND)
+    hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
+    await hour.lets_all_out()
+    assert [parent.split(",")[0] for parent in hour.parents] == [
+        "Expiring: Kf11 (kf11@harbour_tea)",
+        "11 invitations changed at once: 11 rejected",
+    ]
+    assert hour.named == sorted(name.capitalize() for name in TWELVE[:-1])
 
 
 async def test_pending_message_was_not_attempted(hour):

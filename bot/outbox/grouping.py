@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.alerting.episode import AccountStatus, AlertKind, AlertPolicy, Change, Disposition, priority
 from bot.alerting.quiet_hours import Window
-from bot.outbox.messages import LAST, SEVERAL, InitialSnapshot, MessageKind, NewMessage, Parent
+from bot.outbox.messages import LAST, SEVERAL, InitialSnapshot, MessageKind, NewMessage, OutboxRow, Parent
 from bot.outbox.priority import Notification, breaks_through_quiet, id_of, id_of_many, is_urgent, priority_of
 
 NAMES_A_MESSAGE = 25
@@ -33,7 +33,7 @@ def digest(notifications: Sequence[Notification], policy: AlertPolicy, now: date
     return [parent, *member_lists(parent)]
 
 
-def member_lists(parent: NewMessage) -> list[NewMessage]:
+def member_lists(parent: NewMessage | OutboxRow) -> list[NewMessage]:
     """Return the thread replies that list the accounts of a digest."""
     episode_ids = parent.episode_ids
     size = max(NAMES_A_MESSAGE, -(-len(episode_ids) // NAME_MESSAGES))

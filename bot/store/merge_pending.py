@@ -5,7 +5,8 @@ This module loads the rows for `outbox.coalescing`, which decides, and applies i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from bot.outbox.coalescing import (
     merged,
     taken_over,
 )
+from bot.outbox.grouping import member_lists
 from bot.outbox.messages import LAST, DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
 from bot.store import outbox
 from bot.store.database import Tx
@@ -103,19 +105,39 @@ async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> N
 async def restore_covered(tx: Tx, group_id: str) -> None:
     """Requeue the messages that yielded to a dropped group message, or were merged into it, and what they covered.
 
-    The rows are read once: a digest may cover a thousand.
+    Each gets back its events and replies, which the group message had taken over, and its lists of accounts. The
+    rows are read once: a digest may cover a thousand.
     """
     covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.MERGED)
     mine = sa.or_(message.c.appid == tx.appid, message.c.target == tx.channel_id)  # a digest may be of several
-    by_group: dict[str, list[str]] = {}
+    by_group: dict[str, list[OutboxRow]] = {}
     for row in rows_of(tx, (await tx.run(sa.select(message).where(mine, covered))).mappings()):
-        by_group.setdefault(row.payload.get(LINK, {}).get("root", ""), []).append(row.id)
+        by_group.setdefault(row.payload.get(LINK, {}).get("root", ""), []).append(row)
+    restored: list[tuple[str, OutboxRow]] = []  # each with the group message that covered it
     groups = [group_id]
     while groups:
-        restored = by_group.pop(groups.pop(), [])
-        for row_id in restored:
-            await outbox.update(tx, row_id, status=MessageStatus.PENDING, reason=None)
-        groups += restored
+        group = groups.pop()
+        restored += ((group, row) for row in by_group.get(group, ()))
+        groups += (row.id for row in by_group.pop(group, ()))
+    replies = await _replies(tx, {group for group, _ in restored})
+    for group, row in restored:
+        await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
+        about = sa.and_(emitted_event.c.message_id == group, emitted_event.c.episode_id.in_(row.episode_ids))
+        await tx.run(sa.update(emitted_event).where(about).values(message_id=row.id))
+        for place, reply in enumerate(replies):
+            if reply.parent_id == group and reply.episode_ids and {*reply.episode_ids} <= {*row.episode_ids}:
+                payload = {**reply.payload, "root_posts": row.post_attempts}
+                await outbox.update(tx, reply.id, parent_id=row.id, payload=payload)
+                replies[place] = replace(reply, parent_id=row.id)
+        for one in member_lists(row) if row.kind is MessageKind.DIGEST else ():
+            listed = {"parent_id": row.id, "episode_ids": list(one.episode_ids)}
+            await outbox.update(tx, one.id, status=MessageStatus.PENDING, reason=None, **listed)
+
+
+async def _replies(tx: Tx, ids: Collection[str]) -> list[OutboxRow]:
+    """Read the replies in the threads of these messages, without their lists of accounts."""
+    in_threads = sa.and_(message.c.parent_id.in_(ids), message.c.kind != MessageKind.MEMBER_LIST)
+    return rows_of(tx, (await tx.run(sa.select(message).where(in_threads))).mappings())
 
 
 async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
