@@ -448,6 +448,11 @@ def test_parent_that_is_held_stays_held_when_an_urgent_reply_is_added(tried):
     assert "not_before" not in brought_forward(pending(priority=4, **tried), urgent, [], NOW)
 
 
+def test_parent_that_slack_refused_stays_behind_others_when_an_urgent_reply_comes():
+    urgent = NewMessage("c", MessageKind.REPLY, priority=1)
+    assert brought_forward(pending(priority=4 + DEMOTED), urgent, [], NOW)["priority"] == 1 + DEMOTED
+
+
 def test_pending_group_message_becomes_as_urgent_as_the_message_that_yields_and_is_due():
     one = row(priority=1 + DEMOTED, event_keys=("a", "b"))
     group = pending(priority=3, event_keys=("a",))

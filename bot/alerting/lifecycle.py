@@ -258,13 +258,15 @@ class _PollBatch:
         ]
         if not events:
             after, timer_events = apply_timers(after, self.now, self.policy)
-            events = list(timer_events)
             return [Change(before, after, timer_events)] if after != before else []
         return [Change.with_events(before, after, tuple(events))]
 
 
 def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
-    """Check whether a listed invitation is this episode's. A field missing on either side counts as equal."""
+    """Check whether a listed invitation is this episode's.
+
+    An invited user that the row lacks counts as equal, and so does a deadline that either of them lacks.
+    """
     if invitation.invite_wx and invitation.invite_wx != episode.invite_wx:
         return False
     if invitation.expires_at is None or episode.expires_at is None:

@@ -1,8 +1,8 @@
 """Decide whether a claimed message may be posted now, and merge pending messages that report the same events. Pure.
 
 A group message (a digest, the summary of the first run or of quiet hours) shows the current state of its episodes
-when it is posted, so it may cover other pending messages about them. The message stored second is linked to the
-other, and which of them is posted is decided when one is claimed. Attempts are counted, not times compared: the
+when it is posted, so it may cover other pending messages about them. These are linked to it, whichever was stored
+first, and which of them is posted is decided when one is claimed. Attempts are counted, not times compared: the
 clocks of two machines may differ.
 
 The rows are read and written by `store.merge_pending`. Two conditions of posting are not here, because they choose
@@ -161,7 +161,8 @@ def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, in_quiet_hou
     """Check whether a group message with the same events is being posted: its outcome should be known first.
 
     If it was not posted, it is sent again with the state of its episodes at that time, including these events. A
-    digest also waits for a pending summary of quiet hours, which merges it when it is claimed.
+    digest also waits for a pending summary of quiet hours, which merges it when it is claimed, unless Slack has
+    refused one of them or quiet hours hold the summary longer.
     """
     if not may_be_postponed(row):
         return False
@@ -200,7 +201,7 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
     if (
         quiet is None
         or window is None
-        or row.of_several  # others have no quiet hours
+        or row.of_several  # the other accounts may have no quiet hours now
         or row.kind not in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.REPLY)
     ):
         return None
@@ -224,7 +225,7 @@ def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any
     """Return the changed columns of a group message when a message yields to it: it becomes as urgent."""
     columns: dict[str, Any] = {}
     if group.status in (MessageStatus.PENDING, MessageStatus.SENDING):
-        columns["priority"] = group.priority - group.base_priority + min(group.base_priority, row.base_priority)
+        columns["priority"] = _raised(group, row.base_priority)
     if group.status is MessageStatus.PENDING:
         columns |= {"event_keys": union(group.event_keys, row.event_keys), "not_before": now}
     return columns
@@ -285,12 +286,17 @@ def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str],
     if the reply does. The parent shows the events of the reply, too, so it carries their keys.
     """
     columns: dict[str, Any] = {
-        "priority": min(parent.priority, reply.priority),
+        "priority": _raised(parent, reply.priority),
         "event_keys": [*parent.event_keys, *events],
     }
     if reply.priority == LAST_CALL and parent.post_attempts == 0 and parent.error is None:
         columns["not_before"] = now  # it waits for other messages of the channel no longer
     return columns | ({"breakthrough": True} if reply.breakthrough else {})
+
+
+def _raised(row: OutboxRow, priority: int) -> int:
+    """Return the priority of a message that becomes as urgent as another. One that Slack refused stays demoted."""
+    return row.priority - row.base_priority + min(row.base_priority, priority)
 
 
 def union(first: Iterable[str], other: Iterable[str]) -> list[str]:
