@@ -126,7 +126,7 @@ async def _deliver(accounts: Sequence[Services]) -> None:
     async def deliver_all(services: Services) -> None:
         if services.store and services.recorder and services.recorder.channel_appids:
             async with services.store.begin() as tx:  # this command polls no other account later
-                await shared_channel_rows.hasten(tx, tx.now)
+                await shared_channel_rows.make_due(tx, tx.now)
         # Each round posts one message; the pause is Slack's pace.
         while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
             await asyncio.sleep(pause)

@@ -1,7 +1,7 @@
 """How much is tried: a share that finds most faults in `make test`, everything in `make test-all` (TEST_ALL=1).
 
-Left to `make test-all` are tests with its mark, and stories and tests marked `mostly_sqlite` on PostgreSQL, but for
-those marked `both_stores`.
+Left to `make test-all` are tests marked `test_all`, and on PostgreSQL those marked `story` or `mostly_sqlite`,
+unless they are marked `both_stores`, too.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import pytest
 
-LAST_SHARE = 1 / 7  # of the tests on a store, during which no test begins that waits or starts a process
+LAST_SHARE = 1 / 7  # of the tests on a store: these begin after the last test that waits or starts a process
 SEED = 1
 TEST_ALL = os.environ.get("TEST_ALL", "") not in ("", "0")
 
 
-def share(of_test: int, of_all: int) -> int:
+def share(in_test: int, in_test_all: int) -> int:
     """Return the number of examples for this run."""
-    return of_all if TEST_ALL else of_test
+    return in_test_all if TEST_ALL else in_test
 
 
 def waits_for_test_all(item: pytest.Item, arguments: Sequence[str]) -> bool:
@@ -28,17 +28,17 @@ def waits_for_test_all(item: pytest.Item, arguments: Sequence[str]) -> bool:
         return False
     if item.get_closest_marker("test_all"):
         return True
-    needs_one = is_story(item) or item.get_closest_marker("mostly_sqlite") is not None
-    return needs_one and is_twin(item) and item.get_closest_marker("both_stores") is None
+    mostly_sqlite = item.get_closest_marker("mostly_sqlite") and not item.get_closest_marker("both_stores")
+    return is_twin(item) and (is_story(item) or bool(mostly_sqlite))
 
 
 def is_story(item: pytest.Item) -> bool:
-    """Return whether it is one of many stories, and not of the few that stand for them."""
+    """Return whether it is a story that is not marked `both_stores`."""
     return item.get_closest_marker("story") is not None and item.get_closest_marker("both_stores") is None
 
 
 def is_twin(item: pytest.Item) -> bool:
-    """Return whether it is PostgreSQL's turn of a test of both stores."""
+    """Return whether it is the PostgreSQL variant of a test of both stores."""
     parameters = getattr(item, "callspec", None)
     return parameters is not None and "postgresql" in parameters.params.values()
 
@@ -61,8 +61,8 @@ def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     placed: list[tuple[float, pytest.Item]] = []
     for kind, tests in kinds.items():
         random.Random(SEED).shuffle(tests)
-        share = 1 if kind == "store" else 1 - LAST_SHARE
-        placed += [((number + 0.5) / len(tests) * share, item) for number, item in enumerate(tests)]
+        end = 1 if kind == "store" else 1 - LAST_SHARE
+        placed += [((number + 0.5) / len(tests) * end, item) for number, item in enumerate(tests)]
     return [*longest, *(item for _, item in sorted(placed, key=lambda one: one[0])), *short]
 
 

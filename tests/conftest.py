@@ -212,7 +212,7 @@ BEFORE = pytest.StashKey[Before]()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    sqlite_driver.choose_for(item)
+    sqlite_driver.choose_driver(item)
     root = logging.getLogger()
     item.stash[BEFORE] = Before(root.handlers[:], root.level, len(started))
     return (yield)

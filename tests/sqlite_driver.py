@@ -2,8 +2,8 @@
 
 In a bot, aiosqlite hands each statement to a thread of its connection, which wakes the loop afterwards: a quarter
 of the CPU of a test. Here a statement runs at once, and then other tasks have their turn, as they have in a bot
-meanwhile. Only a transaction that has to wait for the lock of another one begins in that thread; until then what
-follows is handed over, too, such as the end of a transaction that was cancelled while it waited.
+meanwhile. Only a transaction that has to wait for the lock of another one begins in that thread. Calls that are
+made while it waits are handed over, too, such as its end when it is cancelled.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def without_waiting(driver: sqlite3.Connection) -> Iterator[None]:
         cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
-def choose_for(item: pytest.Item) -> None:
-    """Let the statements of a test run in the loop, unless it is marked `driver_thread` or everything is tested."""
+def choose_driver(item: pytest.Item) -> None:
+    """Let the statements of a test run in the loop, unless it is marked `driver_thread` or TEST_ALL is set."""
     is_real = TEST_ALL or item.get_closest_marker("driver_thread") is not None
     Connection._execute = hand_over if is_real else execute_in_loop  # type: ignore[method-assign]
 

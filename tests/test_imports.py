@@ -10,13 +10,13 @@ import pytest
 
 from bench.testbed import PYTHONPATH
 
-# Each stage ends with the names of all modules so far. The packages of the tests are hidden from it.
+# After each stage it records the modules that are imported so far. PYTHONPATH hides packages that only tests need.
 PROGRAM = """
 import asyncio, json, sys
 
 stages = {}
 
-def ends(stage):
+def record_modules(stage):
     stages[stage] = list(sys.modules)
 
 from bot import __main__, console, serving
@@ -28,20 +28,20 @@ from bot.store.database import Store
 from bot.tenants.tenant import of_environment
 from wechat_kf import envelope
 
-async def builds_a_fleet():
+async def build():
     settings = Settings("wx1", "secret", "xoxb-1", slack_signing_secret="x", slack_alert_channel="C0ALERTS")
     async with build_fleet(settings, [of_environment(settings)], role="web") as fleet:
         Process(fleet, "web", print)
 
 StoreKeys([new_key()])
-asyncio.run(builds_a_fleet())
-ends("fleet")
+asyncio.run(build())
+record_modules("fleet")
 asyncio.run(Store.from_url(sys.argv[1], "wx1").open())
-ends("migrated store")
+record_modules("current store")
 asyncio.run(Store.from_url("sqlite://", "wx1").open())
-ends("new store")
+record_modules("new store")
 from bot.store import async_engines
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession  # by others, such as a library
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession  # as another library may
 assert AsyncEngine is async_engines.AsyncEngine
 json.dump(stages, sys.stdout)
 """
@@ -57,9 +57,9 @@ def test_process_does_not_import_what_only_a_secret_a_platform_or_a_migration_ne
         text=True,
         check=True,
     )
-    fleet, migrated, new = (frozenset(names) for names in json.loads(done.stdout).values())
+    fleet, current, new = (frozenset(names) for names in json.loads(done.stdout).values())
     assert {"httpx", "aiohttp", "sqlalchemy"} <= fleet
-    assert not {"click", "rich"} & fleet  # nothing that a deployment lacks
+    assert not {"click", "rich"} & fleet  # only tests have these
     assert not {"cryptography", "defusedxml"} & new  # without a stored secret or a push
     ours = [name for name in fleet if name.split(".")[0] in ("bot", "wechat_kf")]
     # Rules and words, which a rendering may need.
@@ -69,6 +69,6 @@ def test_process_does_not_import_what_only_a_secret_a_platform_or_a_migration_ne
         "bot.blocks.channel.platform_notices",
         "bot.blocks.platform_problems",
     }
-    assert not {"alembic", "sqlalchemy.orm"} & migrated
+    assert not {"alembic", "sqlalchemy.orm"} & current
     assert "alembic" in new
     assert "pygments" not in new

@@ -69,7 +69,7 @@ async def test_poll_that_extends_a_message_meets_its_post(bot):
         await bot.recorder.enqueue(tx, [summary(2)], [], tx.now)
 
     async def hasten(tx: Tx) -> None:
-        await shared_channel_rows.hasten(tx, tx.now)
+        await shared_channel_rows.make_due(tx, tx.now)
 
     async def claim(tx: Tx) -> None:
         assert await outbox.claim(tx, tx.now, LEASE)

@@ -23,8 +23,8 @@ from bot.store.isolation import RowFaultError, is_row_fault
 
 log = logging.getLogger(__name__)
 
-CLOCK_MARGIN = timedelta(seconds=120)  # how far a reading of a clock may be off, on either side of a search
-CLOCK_STEP = 1.0  # seconds that a clock and a stopwatch may differ by
+CLOCK_MARGIN = timedelta(seconds=120)  # a search begins so much earlier, and ends so much later: clocks may be off
+STOPWATCH_TOLERANCE = 1.0  # seconds that a clock and a stopwatch may differ by
 TOO_MUCH = "too much to read in the time of a lease"
 
 Answer = (
@@ -94,7 +94,7 @@ class Reconciler:
             return None
         gap = self._dependencies.lease.total_seconds() / 4
         left = gap - (now - self._first_at.get(row.id, now - gap))
-        if left <= CLOCK_STEP:
+        if left <= STOPWATCH_TOLERANCE:
             self._first_at.pop(row.id, None)
             return None
         return timedelta(seconds=left)

@@ -30,15 +30,15 @@ RECORD_PAUSES = (0.1, 0.5, 2.0)  # seconds
 
 
 class Sender:
-    """Posts messages to the channel. Leases and fences allow any number of processes."""
+    """Posts messages to the channel. Leases and fencing tokens allow any number of processes."""
 
     def __init__(self, dependencies: DeliveryDependencies) -> None:
         self._dependencies = dependencies
 
     async def send_next(self) -> bool:
-        """Send the next pending message, if it is the turn of this account in its channel.
+        """Send the next pending message, if the channel and the workspace may get one now.
 
-        Return False if none is ready, or while its channel is paused.
+        Return False if none is ready, or while its channel is paused; True also if one has to wait for its turn.
         """
         dependencies, began = self._dependencies, self._dependencies.stopwatch()
         try:
@@ -106,7 +106,7 @@ class Sender:
         """Load a claimed row; return None if it is not posted now.
 
         Raises:
-            RowFaultError: it cannot be looked up, and is still to be posted.
+            RowFaultError: it cannot be loaded, and is still to be posted.
         """
         try:
             if gathered := await self._gather(tx, row, now):
@@ -115,7 +115,7 @@ class Sender:
                 if isinstance(decision, Send):
                     return item
                 await merge_pending.carry_out(tx, item.row, decision, now)
-            await channels.pause(tx.of(tx.appid, row.target), now)  # nothing was posted: the next need not wait
+            await channels.pause(tx.of(tx.appid, row.target), now)  # nothing was posted: the next may take the turn
         except Exception as exc:
             if is_row_fault(exc):
                 raise RowFaultError(row.id) from exc
@@ -133,7 +133,7 @@ class Sender:
 
     async def _decide(self, tx: Tx, item: OutboxItem, now: datetime) -> Send | Withhold:
         row, about = item.row, (item.episodes, item.incident, item.parent)
-        # Unread for a message that is dropped anyway: a rival that cannot be read must not make it a failed one.
+        # Not read for a message that is dropped anyway, which a rival that cannot be read would make a failed one.
         rivals = Rivals() if drop_reason(row, *about) else await merge_pending.rivals_of(tx, row)
         dependencies = self._dependencies
         quiet, channel_id = dependencies.context.policy.quiet, dependencies.channel.id
@@ -186,10 +186,10 @@ class Sender:
         await report_blocked(tx, self._dependencies.default_channel, now)
         await outbox.reschedule(tx, row, now + HOLD, error, **values)
 
-    async def _suspect(self, tx: Tx, row: OutboxRow, error: str, now: datetime) -> None:
-        """Handle an unknown error code: assume that it concerns this message, unless no other was sent since it.
+    async def _handle_unlisted(self, tx: Tx, row: OutboxRow, error: str, now: datetime) -> None:
+        """Handle an unknown error code: assume that it concerns this message as long as others can be sent.
 
-        The others go first, then this one as text. Only if nothing gets through, the queue is blocked.
+        The others go first, then this one as text. If none was sent since it was stored, the channel is blocked.
         """
         demoted = {"priority": row.base_priority + DEMOTED}
         if not row.text_only:
@@ -217,7 +217,7 @@ class Sender:
             case Blocked(error):
                 await self._block(tx, row, error, now)
             case Unlisted(error):
-                await self._suspect(tx, row, error, now)
+                await self._handle_unlisted(tx, row, error, now)
             case Refused(error) if "metadata" in error and row.event_keys:  # too many keys: post it without
                 await outbox.reschedule(tx, row, now, error, event_keys=[])
             case Refused(error) if row.text_only:

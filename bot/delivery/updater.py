@@ -20,7 +20,7 @@ from bot.store.isolation import is_row_fault
 log = logging.getLogger(__name__)
 
 EDIT_GAP = timedelta(seconds=10)  # between edits of one message
-PASS = 5.0  # seconds, after which posts have priority again
+PASS_SECONDS = 5.0  # after which posts have priority again
 EDIT_SECONDS = 3  # three requests fit into EDIT_GAP, so that two edits of one message never overlap
 
 
@@ -37,13 +37,13 @@ class Updater:
             return
         async with self._dependencies.store.begin() as tx:
             now = tx.now
-            living = await load_items(tx, await published.editable(tx, now), self._dependencies.faults)
+            items = await load_items(tx, await published.editable(tx, now), self._dependencies.faults)
         for row_id, one in tx.unreadable.items():
             if self._dependencies.faults.is_new(one.error, row_id):
                 log.error(LogEvent("stored row cannot be read", row=row_id, error=fault_words(one.error)))
-        began = self._dependencies.stopwatch()
-        for item in living:
-            if stopping() or self._dependencies.stopwatch() - began > PASS or not await self._try(item, now):
+        began = dependencies.stopwatch()
+        for item in items:
+            if stopping() or dependencies.stopwatch() - began > PASS_SECONDS or not await self._try(item, now):
                 return
 
     async def _try(self, item: OutboxItem, now: datetime) -> bool:
@@ -100,7 +100,7 @@ class Updater:
             outcome = NotFound(outcome.error)  # it is in a channel that alerts no longer go to
         self._dependencies.count("edit", outcome_label(outcome))
         log.info(LogEvent("edit", message=row.id, **log_fields(outcome)))
-        self._rest_after(outcome)
+        self._back_off_after(outcome)
         if not isinstance(outcome, RetryLater | OutcomeUnknown):  # an unknown outcome is repeated, which is safe
             async with self._dependencies.store.begin() as tx:
                 if isinstance(outcome, Blocked):  # a post would be refused, too
@@ -108,8 +108,8 @@ class Updater:
                 await published.update(tx, row, **_noted(outcome, applied, tx.now))
         return isinstance(outcome, Sent | Refused | Unlisted | NotFound)
 
-    def _rest_after(self, outcome: Outcome) -> None:
-        """Rest if Slack asks for it; it limits the method, whatever the channel."""
+    def _back_off_after(self, outcome: Outcome) -> None:
+        """Back off if Slack asks for it; it limits the method, whatever the channel."""
         backoffs, now = self._dependencies.backoffs, self._dependencies.stopwatch()
         match outcome:
             case RetryLater(seconds, _):

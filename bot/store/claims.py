@@ -1,7 +1,7 @@
 """Claims of polls: which accounts a process polls now. The rows decide, for any number of processes.
 
-A claim moves the row by a lease. The outcome of the poll sets the next time, in `poll_state`; after a process that
-was killed, the next claim does, when the lease is over.
+A claim sets `next_poll_at` to the end of its lease, and `due_at` keeps the time before. The outcome of the poll
+sets the next time, in `poll_state`. If the process was killed, the poll is due again when the lease is over.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ClaimedPoll:
     is_first: bool  # nothing has ever been read
     is_idle: bool  # at the last poll, and no person needed a poll since
     rows_digest: str | None  # of the last list, if its evaluation changed nothing
-    is_probe: bool = False  # during an outage of WeChat: whether it answers again
+    is_probe: bool = False  # asks during an outage whether WeChat answers again; set by `shared_outages`
 
 
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=poll_state.c.next_poll_at.type)
@@ -111,7 +111,7 @@ async def claim_one(tx: Tx, lease: timedelta) -> ClaimedPoll | None:
 
 
 async def claim_next(tx: Tx, lease: timedelta, *, without: Collection[str]) -> ClaimedPoll | None:
-    """Claim the poll that is next, whether it is due or not."""
+    """Claim the poll that is due next, now or later, also that of a claim whose lease ends first."""
     claimed = await _run(tx, _NEXT, lease, limit=1, appids=without, queue=False)
     return claimed[0] if claimed else None
 
@@ -130,7 +130,7 @@ async def take(tx: Tx, appid: str, lease: timedelta) -> ClaimedPoll | None:
 
 
 async def give_back(tx: Tx, appids: Collection[str]) -> None:
-    """Undo claims, for a process that polls these accounts."""
+    """Undo claims of this process, so that another one that polls these accounts can make them."""
     mine = poll_state.c.appid.in_(appids)
     values = {"next_poll_at": poll_state.c.due_at, "due_at": None, "queued": False}
     await tx.run(sa.update(poll_state).where(mine, poll_state.c.due_at.is_not(None)).values(**values))
@@ -149,7 +149,7 @@ async def next_due(tx: Tx, *, without: Collection[str]) -> datetime | None:
 
 
 async def repair(tx: Tx, lease: timedelta) -> bool:
-    """Make polls due that a wrong clock has planned: no outcome and no claim plans so far ahead.
+    """Make polls due that a wrong clock has planned: no right outcome or claim plans so far ahead.
 
     Return whether there were any.
     """

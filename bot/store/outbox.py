@@ -1,6 +1,7 @@
 """Message rows: `pending -> sending(lease, attempt) -> sent | dead`. Conditional updates decide which process acts.
 
-A message returns from `sending` to `pending` when it is rescheduled, and from `dead` when it is requeued.
+A message returns from `sending` to `pending` when it is rescheduled, or becomes a message of the channel, and from
+`dead` when it is requeued. One that cannot be rendered or claimed goes from `pending` to `dead`.
 
 Edits of sent messages are in `published`, lookups of unknown outcomes in `unconfirmed`.
 """
@@ -29,7 +30,8 @@ Ids = Sequence[str] | sa.Select[tuple[str]]
 # Built once: to build and hash the statements each time took a quarter of the CPU time of polls and deliveries.
 _ID: sa.BindParameter[str] = sa.bindparam("message_id")
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Moment())
-_TOO_FAR: sa.BindParameter[datetime] = sa.bindparam("too_far", type_=Moment())  # a time set by a wrong clock
+# A later time was set by a wrong clock.
+_TOO_FAR: sa.BindParameter[datetime] = sa.bindparam("too_far", type_=Moment())
 _WITH_ID = sa.select(message).where(message.c.id == _ID)
 _LOCKED = _WITH_ID.with_for_update()
 _UPDATE = sa.update(message).where(message.c.id == _ID)
@@ -55,7 +57,7 @@ async def enqueue(
 
     Args:
         event_keys: by message id, the keys of its events for Slack's metadata.
-        delays: by message id, how long it waits for others of its channel.
+        delays: by message id, how long each waits for others of its channel.
 
     Returns, by message id, the id of the row that carries it: a summary of quiet hours extends a pending one.
 
@@ -107,7 +109,7 @@ async def _pending_quiet_summary(tx: Tx, new: NewMessage) -> OutboxRow | None:
 def requeuing(ids: Ids) -> sa.Update:
     """Build the update that requeues these messages, and the member lists in their threads.
 
-    It changes those only that were dropped as obsolete or failed.
+    It changes only those that were dropped as obsolete or failed.
     """
     lists = sa.and_(message.c.parent_id.in_(ids), message.c.kind == MessageKind.MEMBER_LIST)
     dropped = sa.and_(
@@ -127,28 +129,30 @@ async def claim(
 ) -> OutboxRow | None:
     """Claim the message to post next. Return None if no message is due in a channel that is not paused.
 
-    A message that has not been posted follows the account to another channel. A reply stays with its parent.
+    A message that has not been posted follows the account to another channel, but for notices and messages about
+    several accounts. A reply stays with its parent.
 
     Args:
-        lease: how long the message belongs to this process; its attempt must end before.
+        lease: how long the message belongs to this process; its attempt must end before the lease does.
         breakthrough_only: claim only messages allowed in quiet hours.
         without: the ids of messages to skip.
 
     Raises:
         RowFaultError: the message cannot be claimed; it stays pending.
-        NotItsTurnError: a message is due, but another one has just been posted. Nothing may be kept.
+        NotItsTurnError: a message is due, but another one has just been posted. The transaction must be
+            rolled back.
     """
     paused: list[str] = []
     at = {"now": now, "too_far": now + CLOCK_TOLERANCE}
     queue = {"appid": tx.appid, "channel": tx.channel_id, "without": list(without), "paused": paused, **at}
-    while found := (await tx.run(_next_message(breakthrough_only), queue)).first():
+    while found := (await tx.run(_select_next(breakthrough_only), queue)).first():
         if await channels.take_turn(tx.of(tx.appid, found.target), now):
             break
         paused.append(found.target)  # what goes to another channel need not wait for it
     else:
         return None
     leased = {"lease_end": now + lease, "lookup_at": now + lease + lease / LOOKUP_DIVISOR}
-    return await taken(
+    return await claim_by_id(
         tx, found.id, _claim(breakthrough_only), {"of_attempt": found.attempt, "into": found.target, **at, **leased}
     )
 
@@ -162,7 +166,7 @@ def _is_ready(breakthrough_only: bool) -> sa.ColumnElement[bool]:
 
 
 @cache
-def _next_message(breakthrough_only: bool) -> sa.Select[tuple[str, int, str]]:
+def _select_next(breakthrough_only: bool) -> sa.Select[tuple[str, int, str]]:
     parent = message.alias("parent")
     # As text: a damaged payload would end the query, and with it all other messages.
     is_common = sa.cast(message.c.payload, sa.Text).contains(f'"{COMMON}": true')
@@ -198,13 +202,13 @@ def _claim(breakthrough_only: bool) -> sa.UpdateBase:
     return _UPDATE.where(_OF_ATTEMPT, _is_ready(breakthrough_only)).values(**claimed).returning(*message.c)
 
 
-async def taken(
+async def claim_by_id(
     tx: Tx, message_id: str, claiming: sa.UpdateBase, parameters: Mapping[str, object]
 ) -> OutboxRow | None:
     """Claim the message `message_id` by an update. Return None if another process was faster.
 
     Args:
-        claiming: returns the row; its parameters are `message_id` and these.
+        claiming: returns the row. It has the parameter `message_id` beside those in `parameters`.
 
     Raises:
         RowFaultError: the database refuses the update, or this release cannot read the row.
@@ -239,7 +243,8 @@ async def mark_sent(
 
     Args:
         applied_hash: the hash of what Slack shows; None if that is not known.
-        keep_blocked: the message was found in the history, which does not prove that Slack accepts posts again.
+        keep_blocked: leave the record that Slack refuses posts: the message was found in the history, which does
+            not prove that posts are accepted again.
     """
     values = {"status": MessageStatus.SENT, "channel_id": channel_id, "ts": ts, "sent_at": now, "error": None}
     edit = {"applied_hash": applied_hash, "next_edit_at": now}
@@ -271,7 +276,7 @@ async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
 def as_channel_message(reply: OutboxRow) -> dict[str, Any]:
     """Return the columns that make a thread reply a message of the channel, whose words name the account.
 
-    Quiet hours hold the report of an operation there, which they do not hold in a thread.
+    In the channel, quiet hours hold the report of an operation; in a thread they do not.
     """
     columns: dict[str, Any] = {"parent_id": None, "broadcast": False}
     if "operation" in reply.payload:
@@ -304,7 +309,7 @@ async def get(tx: Tx, message_id: str, *, lock: bool = False) -> OutboxRow | Non
 
 
 async def _parent_attempts_payload(tx: Tx, new: NewMessage) -> dict[str, int]:
-    """Return the payload that keeps how often the parent was attempted; a later attempt shows the reply's event."""
+    """Return the payload with the parent's attempts so far. If it is posted later, it shows the reply's event."""
     if new.parent_id is None:
         return {}
     found = await tx.run(_POST_ATTEMPTS, {"message_id": new.parent_id})

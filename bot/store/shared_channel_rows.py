@@ -26,7 +26,9 @@ MayPost = Callable[[OutboxRow], bool]
 async def gather(
     tx: Tx, row: OutboxRow, accounts: Collection[str], may_post: MayPost, now: datetime
 ) -> OutboxRow | None:
-    """Gather what waits for the channel of a claimed message. Return None if another message shows it now.
+    """Gather what waits for the channel of a claimed message.
+
+    Return the message to post; None if it was merged into another one.
 
     Args:
         accounts: the AppIDs of those that post to the channel.
@@ -34,20 +36,21 @@ async def gather(
     """
     if row.kind is MessageKind.FIRST_RUN and row.of_several:
         return await _gather_first_runs(tx, row, accounts, may_post, now)
-    return None if await _gather_alerts(tx, row, may_post, now) else row
+    return None if await _gather_into_digest(tx, row, may_post, now) else row
 
 
-async def hasten(tx: Tx, now: datetime, kinds: Collection[MessageKind] = (*KINDS, MessageKind.FIRST_RUN)) -> None:
-    """Make messages due that wait for other accounts of the channel: all of them have been polled."""
+async def make_due(tx: Tx, now: datetime, kinds: Collection[MessageKind] = (*KINDS, MessageKind.FIRST_RUN)) -> None:
+    """Make messages due that wait for other accounts of the channel, when no other account will add to them."""
     await channels.lock(tx)
     untried = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before > now)
     await tx.run(sa.update(message).where(_pending(tx, *kinds), untried).values(not_before=now))
 
 
 async def hand_over(tx: Tx, targets: Mapping[str, str]) -> None:
-    """Give the messages about several accounts whose own account has left their channel to another one of these.
+    """Reassign each message about several accounts whose own account has left the channel to another one of them.
 
-    Also those being posted: whichever account has one looks it up, if its outcome stays unknown.
+    Also those being posted, whose outcome the account that has them looks up if it stays unknown, and those that
+    are kept up to date.
 
     Args:
         targets: the channels by AppID, of the accounts that are watched.
@@ -66,7 +69,7 @@ async def hand_over(tx: Tx, targets: Mapping[str, str]) -> None:
             await tx.run(sa.update(message).where(handed).values(appid=heir))
 
 
-async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:
+async def _gather_into_digest(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:
     """Put a digest in the place of the messages that wait, if there are too many. Return whether it was done."""
     if not may_be_gathered(row):
         return False
@@ -90,7 +93,10 @@ async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetim
 async def _gather_first_runs(
     tx: Tx, row: OutboxRow, accounts: Collection[str], may_post: MayPost, now: datetime
 ) -> OutboxRow | None:
-    """Add the first runs that wait to the one of the channel, if there is one, else to the claimed one."""
+    """Add the summaries of first runs that wait to that of the channel, or to the claimed one if there is none.
+
+    Return the message to post; None if that of the channel shows them.
+    """
     found = sa.select(message).where(_pending(tx, MessageKind.FIRST_RUN)).limit(MOST_GATHERED)
     waiting = rows_of(tx, (await tx.run(found.with_for_update())).mappings())
     others = [other for other in waiting if other.of_several and may_post(other)]
@@ -108,7 +114,7 @@ async def _gather_first_runs(
 async def _first_run_of_channel(
     tx: Tx, row: OutboxRow, accounts: Collection[str], now: datetime
 ) -> OutboxRow | None:
-    """Return the first run of the channel that is posted, or being posted, to which later ones are added."""
+    """Return the summary of first runs in the channel, posted or being posted, to which later ones are added."""
     there = message.c.status.in_((MessageStatus.SENDING, MessageStatus.SENT))
     query = sa.select(message).where(
         message.c.target == tx.channel_id,
@@ -126,7 +132,7 @@ async def _first_run_of_channel(
 async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -> None:
     """Let a group message report the events of these messages, and take their replies over.
 
-    What operators have done is reported in the channel instead.
+    Pending reports of operations become messages of the channel instead.
     """
     gone = sa.update(message).where(message.c.id == sa.bindparam("row_id"))
     gone = gone.values(
@@ -136,7 +142,7 @@ async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -
         post_attempts=sa.bindparam("posts"),
     )
     for row in rows:
-        attempts = row.post_attempts - (row.status is MessageStatus.SENDING)
+        attempts = row.post_attempts - (row.status is MessageStatus.SENDING)  # the claim has counted one
         linked = link_to(row, group_id, posts)
         await tx.run(gone, {"row_id": row.id, "linked": linked, "posts": attempts})
     for ids in batches(row.id for row in rows):

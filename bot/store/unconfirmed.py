@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.outbox.messages import DropReason, MessageStatus, OutboxRow
 from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx
-from bot.store.outbox import complete_attempt, get, mark_dead, reschedule, taken
+from bot.store.outbox import claim_by_id, complete_attempt, get, mark_dead, reschedule
 from bot.store.tables import Moment, message
 
 REPEAT_WAIT = timedelta(minutes=5)
@@ -57,7 +57,7 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     found = (await tx.run(_NEXT, {"appid": tx.appid, "without": list(without), **at})).first()
     if found is None:
         return None
-    return await taken(tx, found.id, _CLAIM, {"of_attempt": found.attempt, "lease_end": now + lease, **at})
+    return await claim_by_id(tx, found.id, _CLAIM, {"of_attempt": found.attempt, "lease_end": now + lease, **at})
 
 
 async def record_not_found(
@@ -66,7 +66,7 @@ async def record_not_found(
     """Record a lookup that found nothing. The second is half a lease after the end of the posting lease.
 
     After the second the message is posted again. While the server's clock is known to be wrong, a search may miss
-    a message, which is then treated as one that cannot be looked up.
+    a message: it is looked up for another hour, and the repeat is marked.
     """
     if row.failed_lookups + 1 >= LOOKUPS:
         if clock_wrong:
@@ -79,7 +79,7 @@ async def record_not_found(
 
 
 async def retry_lookup(tx: Tx, row: OutboxRow, until: datetime) -> bool:
-    """Schedule the lookup again after Slack rejected it, without counting it."""
+    """Schedule the lookup again without counting it: it came too early, or Slack rejected or did not answer it."""
     return await complete_attempt(
         tx, row, next_lookup_at=until, lease_until=min(until, row.posting_lease_until or until)
     )

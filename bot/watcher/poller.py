@@ -28,10 +28,10 @@ from wechat_kf import KfError, KfList
 log = logging.getLogger(__name__)
 
 TIMER_PASS = timedelta(seconds=15)  # how soon a deadline is noticed, or at each poll if that is sooner
-FRESH = timedelta(seconds=60)  # an older poll is verified before a timer is reported
+FRESH = timedelta(seconds=60)  # a poll older than this and the interval is repeated before a timer is reported
 VERIFY_SECONDS = 5
 LEASE = timedelta(seconds=60)  # a poll, and the evaluation of its list, take less
-AT_ONCE = 3  # outcomes are recorded, of four connections to the store: 64 polls would leave none to clicks
+AT_ONCE = 3  # outcomes being recorded: one of the store's four connections is left to clicks
 REFUSED_WAIT = timedelta(seconds=60)  # before the first poll is retried while Slack refuses the token
 
 
@@ -40,7 +40,7 @@ class Tick(Enum):
 
     NOTHING_DUE = "nothing due"
     GOOD = "good"
-    UNCHANGED = "good, and the list is the last one"
+    UNCHANGED = "good, and the list is that of the poll before"
     FAILED = "failed"
     WAITS = "waiting for Slack"  # the first poll needs the history of the channel
 
@@ -125,7 +125,7 @@ class Watcher:
         return Tick.NOTHING_DUE
 
     def take_change(self) -> bool:
-        """Return whether an episode has changed since the last call."""
+        """Return whether an episode has changed since the last call, and forget it."""
         changed, self._ingest.has_changed = self._ingest.has_changed, False
         return changed
 
@@ -136,9 +136,9 @@ class Watcher:
             bot.store.store_errors.StoreError: the store cannot be reached; the poll is due again after its lease.
         """
         with self._unchanged_polls.polling():
-            return await self._read(claimed)
+            return await self._poll_and_record(claimed)
 
-    async def _read(self, claimed: ClaimedPoll) -> Tick:
+    async def _poll_and_record(self, claimed: ClaimedPoll) -> Tick:
         began = claimed.began
         try:
             listed = await self._accounts.kf_list()
@@ -203,7 +203,7 @@ class Watcher:
                 await slack_state.record_silence(tx, obstacle.error, now, reading=True)
 
     async def report_timers(self, *, may_poll: bool = True) -> None:
-        """Report the leads and deadlines that have passed. If the last poll is old, poll again first."""
+        """Report the reminders and deadlines that are due. If the last poll is old, poll again first."""
         async with self._store.begin() as tx:
             now = tx.now
             due = await episodes.with_due_timers(tx, now)
@@ -248,14 +248,14 @@ class Watcher:
                 if self._recovery.refusal:
                     await slack_state.record_refusal(tx, self._recovery.refusal, tx.now)
         if first:
-            await self._hasten_first_runs()
+            await self._release_first_runs()
 
-    async def _hasten_first_runs(self) -> None:
+    async def _release_first_runs(self) -> None:
         """Let the first runs of the channel be posted, if this account was the last one to be polled.
 
-        Not in the transaction of the poll: of two that end at once, neither would see that of the other.
+        This needs a transaction of its own: of two last polls that end at once, neither would see the other's.
         """
         async with self._recording, self._store.begin() as tx:
             others = self._recorder.channel_appids
             if others and not await poll_state.any_unpolled(tx, others):
-                await shared_channel_rows.hasten(tx, tx.now, [MessageKind.FIRST_RUN])
+                await shared_channel_rows.make_due(tx, tx.now, [MessageKind.FIRST_RUN])
