@@ -18,7 +18,7 @@ LINES = $$($(BIN)/python -c 'import sys; print("tests/lines.toml" if sys.version
 
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
-	@echo "make check   format, lint, types, all tests without a process, a browser or a server: a minute"
+	@echo "make check   format, lint, types, the tests without processes, browsers, servers and stories: a minute"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about five minutes on two cores"
 	@echo "make test-all  the same tests with every kill, all on PostgreSQL too, a soak, ten times as many examples, and branches"
 	@echo "make bench   measure, and write bench/RESULTS.md (three quarters of an hour)"
@@ -82,9 +82,9 @@ contracts:
 tests/__pycache__:
 	@$(BIN)/python -m pytest --collect-only -q >/dev/null || true
 
-check: WORKERS = 3
+check: WORKERS = 4
 check: statics
-	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
+	$(PYTEST) -m 'not (process or server or browser or postgres or model or story)'
 
 # Types are checked beside the tests, in the time that these leave. Format and lint come first: they take a second.
 test: lint

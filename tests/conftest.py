@@ -110,7 +110,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Those with the whole bot in their loop use `short_waits`.
     """
     for item in items:
-        if "postgres" in getattr(item, "fixturenames", ()) or is_twin(item):
+        if not {"postgres", "own_server"}.isdisjoint(getattr(item, "fixturenames", ())) or is_twin(item):
             item.add_marker("postgres")
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")

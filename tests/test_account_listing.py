@@ -150,6 +150,7 @@ def test_account_is_chosen_by_its_handle_or_its_appid(tmp_path, word):
         choose(tenants, "zzzzzz")
 
 
+@pytest.mark.server
 async def test_check_of_one_account_polls_no_other_and_names_it_in_slack(tmp_path, capsys):
     environ = environ_of(tmp_path)
     await poll_once(environ)

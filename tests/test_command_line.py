@@ -115,6 +115,7 @@ async def test_list_as_json_has_every_account_and_nothing_else_on_standard_outpu
     )
 
 
+@pytest.mark.server
 async def test_check_prints_a_summary(place, capsys):
     settings = Settings.from_environ(place.environ)
 

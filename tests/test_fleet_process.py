@@ -107,6 +107,7 @@ async def test_list_for_programs_names_each_account_and_leaves_out_what_cannot_b
     assert {account["kf_account"] for one in listed for account in one["accounts"]} == {BO, CHEN}
 
 
+@pytest.mark.server
 async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place, capsys):
     assert await console.check(*one_off(place, POLL_SECONDS="900")) == 0
     for appid in SECRETS:

@@ -84,6 +84,7 @@ def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[str, str]
         ),
     ],
 )
+@pytest.mark.server
 async def test_first_run_delayed_by_slack_is_reported_everywhere(
     place: World, caplog, fault: SlackFault, kind, level, title, remedy
 ):
@@ -157,6 +158,7 @@ async def test_fault_of_the_health_report_itself_is_no_error_of_the_server(caplo
 
 @pytest.mark.process
 @pytest.mark.test_all
+@pytest.mark.server
 async def test_process_with_a_refused_token_reports_it_in_its_first_minute(place, tmp_path):
     place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
     log = tmp_path / "log"
@@ -172,6 +174,7 @@ async def test_process_with_a_refused_token_reports_it_in_its_first_minute(place
     assert " ERROR bot.health_log " in line
 
 
+@pytest.mark.server
 async def test_workspace_over_its_message_limit_is_shown_as_blocked(place, caplog):
     place.invite("bo")
     async with bot_in_loop(place) as url:
@@ -190,6 +193,7 @@ async def doctor(place: World, **changed: str) -> Sequence[Finding]:
     return await running_bot(settings_in_loop(place.environ | changed))
 
 
+@pytest.mark.server
 async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, monkeypatch):
     monkeypatch.setattr("bot.health.problem_rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
@@ -207,6 +211,7 @@ async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, 
     assert 'commands="not received"' in logged(caplog, "started")[0][1]
 
 
+@pytest.mark.server
 async def test_worker_without_a_slack_connection_is_reported(place, caplog, monkeypatch):
     monkeypatch.setattr("bot.health.problem_rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
@@ -216,6 +221,7 @@ async def test_worker_without_a_slack_connection_is_reported(place, caplog, monk
         assert any("none is connected" in one.said for one in await doctor(place, SLACK_APP_TOKEN="xapp-1"))
 
 
+@pytest.mark.server
 async def test_processes_with_different_settings_warn_until_one_leaves(place, caplog):
     caplog.set_level(logging.INFO)
     async with bot_in_loop(place):
@@ -229,6 +235,7 @@ async def test_processes_with_different_settings_warn_until_one_leaves(place, ca
     assert {level for level, _ in logged(caplog, "problem began kind=settings_differ")} == {"WARNING"}
 
 
+@pytest.mark.server
 async def test_doctor_reports_settings_that_differ_from_the_running_bot(place, caplog):
     caplog.set_level(logging.INFO)
     async with bot_in_loop(place):
@@ -242,6 +249,7 @@ async def test_doctor_reports_settings_that_differ_from_the_running_bot(place, c
         assert [("ALERT_LEADS" in one.said, one.verdict) for one in found] == [(True, "wrong")]
 
 
+@pytest.mark.server
 async def test_status_works_and_reports_that_alerts_are_off(place):
     async with bot_in_loop(place, ALERTS="off") as url:
         assert (await status(place)).startswith("Working normally, alerts are off.")
@@ -249,6 +257,7 @@ async def test_status_works_and_reports_that_alerts_are_off(place):
 
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+@pytest.mark.server
 async def test_refused_token_is_reported_although_alerts_are_off(place, caplog, monkeypatch, method):
     monkeypatch.setattr("bot.interactions.slack_answers.HOLD", 0.5)
     caplog.set_level(logging.INFO)

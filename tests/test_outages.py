@@ -18,7 +18,7 @@ from tests.outages import POLL, Accounts
 from tests.samples import MINUTE
 from wechat_kf.errors import api_error
 
-pytestmark = pytest.mark.mostly_sqlite
+pytestmark = pytest.mark.story
 
 SECOND = timedelta(seconds=1)
 ACCOUNTS = share(24, 200)

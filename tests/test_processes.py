@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from bot.store import processes
 from bot.store.processes import ProcessInfo
 from tests.conftest import NOW
@@ -59,6 +61,7 @@ async def test_process_with_a_clock_ahead_is_removed_too(store, clock):
         assert len(await processes.running(tx, NOW)) == 0
 
 
+@pytest.mark.server
 async def test_status_counts_the_processes_and_no_longer_one_that_stopped(sqlite_url):
     async with world(sqlite_url) as place:
 

@@ -151,6 +151,7 @@ async def test_account_that_was_added_to_the_file_appears_after_sighup(place, tm
     assert (errors, "settings_differ" in log) == ([], False)  # a busy machine does not poll each second
 
 
+@pytest.mark.server
 async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_returns(place):
     place.write("harbour", "kiosk", "orchid")
     async with serving(place):
@@ -174,6 +175,7 @@ async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_r
         assert place.posted("orchid") == 2
 
 
+@pytest.mark.server
 async def test_unposted_message_of_a_removed_account_stays_pending_until_it_returns(place):
     place.write(*HANDLES)
     async with serving(place):
@@ -189,6 +191,7 @@ async def test_unposted_message_of_a_removed_account_stays_pending_until_it_retu
         assert len(place.rows(pending)) == 1
 
 
+@pytest.mark.server
 async def test_mistake_in_the_file_changes_nothing_and_names_each_line(place):
     place.write("harbour", "kiosk")
     async with serving(place) as url:
@@ -204,6 +207,7 @@ async def test_mistake_in_the_file_changes_nothing_and_names_each_line(place):
         assert await answers(f"{url}/readyz")
 
 
+@pytest.mark.server
 async def test_two_signals_in_a_row_end_with_the_newest_file(place):
     place.write("harbour")
     async with serving(place):
@@ -218,6 +222,7 @@ async def test_two_signals_in_a_row_end_with_the_newest_file(place):
         assert [place.posted(handle) for handle in HANDLES] == [1, 1, 1]
 
 
+@pytest.mark.server
 async def test_requests_are_answered_throughout_a_reload_while_wechat_is_slow(place):
     place.write("harbour", "kiosk")
     async with serving(place) as url:
@@ -238,6 +243,7 @@ async def test_requests_are_answered_throughout_a_reload_while_wechat_is_slow(pl
         assert slowest < 1.9  # nothing waits for WeChat
 
 
+@pytest.mark.server
 async def test_worker_reconnects_and_commands_are_answered_after_a_reload(place):
     place.write("harbour", "kiosk")
     token = {"SLACK_APP_TOKEN": place.slack.app_token}

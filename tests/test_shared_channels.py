@@ -36,7 +36,7 @@ from tests.fakes import LOST, FakeChannel, Posted
 from tests.test_kills import Fate, KilledError, MortalChannel, MortalStore
 from wechat_kf import KfAccount
 
-pytestmark = pytest.mark.mostly_sqlite
+pytestmark = pytest.mark.story
 
 MOST_BOUNDARIES = 6  # those of the digest
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -157,7 +157,6 @@ async def test_storm_in_one_channel_is_one_message_that_names_each_account(store
     assert len(fleet.slack.posted) == 2
 
 
-@pytest.mark.story
 async def test_few_messages_of_a_channel_stay_apart(store, clock):
     fleet = await watching(store, clock, 5)
     await fleet.polls(rejected("bo"))
@@ -167,7 +166,6 @@ async def test_few_messages_of_a_channel_stay_apart(store, clock):
     assert all(text.startswith("Brand ") and " · Rejected: Bo" in text for text in texts)
 
 
-@pytest.mark.story
 async def test_last_reminder_before_a_deadline_does_not_wait(store, clock):
     fleet = await watching(store, clock, 7)
     await fleet.polls(invited("chen", at=clock.now, expires_in=50 * MINUTE))
@@ -175,7 +173,6 @@ async def test_last_reminder_before_a_deadline_does_not_wait(store, clock):
     assert len(parents(fleet.slack)) == 7
 
 
-@pytest.mark.story
 async def test_only_account_of_its_channel_does_not_wait(store, clock):
     fleet = await watching(store, clock, 1)
     await fleet.polls(rejected("bo"))
@@ -183,7 +180,6 @@ async def test_only_account_of_its_channel_does_not_wait(store, clock):
     assert len(parents(fleet.slack)) == 1
 
 
-@pytest.mark.story
 async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(store, clock):
     fleet = await watching(store, clock, *[6] * 2)
     await fleet.polls(rejected("bo"))
@@ -244,7 +240,6 @@ async def test_report_of_an_operation_names_its_account_when_the_alert_becomes_p
     assert report == "Brand C00-2 · Deleted by Lin: Bo (bo@harbour_tea)."
 
 
-@pytest.mark.story
 async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
     fleet = await watching(store, clock, 6)
     await fleet.polls(rejected("bo"))
@@ -329,7 +324,6 @@ async def test_rest_that_slack_asks_for_holds_for_all_accounts_and_outlasts_thei
     assert edits == [0, 0, 2]
 
 
-@pytest.mark.story
 async def test_buttons_of_a_digest_act_on_their_account_alone(store, clock):
     fleet = await watching(store, clock, 6)
     await fleet.polls(rejected("bo"))
@@ -354,7 +348,6 @@ async def test_buttons_of_a_digest_act_on_their_account_alone(store, clock):
     assert replies(fleet.slack)[-1].startswith("Brand C00-2 · ")
 
 
-@pytest.mark.story
 @pytest.mark.parametrize("outcome", [LOST, OutcomeUnknown("killed before the request")])
 async def test_digest_with_an_unknown_outcome_is_posted_once(store, clock, outcome):
     fleet = await watching(store, clock, 6)
@@ -364,7 +357,6 @@ async def test_digest_with_an_unknown_outcome_is_posted_once(store, clock, outco
     assert len(parents(fleet.slack)) == 1
 
 
-@pytest.mark.story
 async def test_refused_digest_gives_its_messages_back(store, clock):
     fleet = await watching(store, clock, 6)
     fleet.slack.outcomes = [Refused("invalid_blocks")] * 2
@@ -377,7 +369,6 @@ async def test_refused_digest_gives_its_messages_back(store, clock):
     assert len(replies(fleet.slack)) == 6  # each in the thread of its alert
 
 
-@pytest.mark.story
 async def test_refused_digest_gives_replies_back_to_the_alerts_that_show_their_news(store, clock):
     soon, declined = (invited("bo", status=status, expires_in=25 * HOUR) for status in ("waiting", "rejected"))
     fleet = await watching(store, clock, 6, invitations=())
@@ -435,7 +426,6 @@ async def test_digest_is_posted_once_wherever_the_process_is_killed(tmp_path, mi
 # First runs
 
 
-@pytest.mark.story
 async def test_first_runs_of_a_channel_are_one_message_when_all_have_been_polled(store, clock):
     fleet = Fleet(store, clock, 4, 2)
     await store.open()
@@ -506,7 +496,6 @@ async def test_account_is_not_added_to_the_first_run_of_one_that_has_left(store,
     assert parents(fleet.slack)[1].startswith("Now watching 2 accounts of 2 Official Accounts, 2 need attention. ")
 
 
-@pytest.mark.story
 async def test_first_run_that_waits_for_other_accounts_is_not_overdue(store, clock):
     fleet = Fleet(store, clock, 2)
     await store.open()
@@ -518,7 +507,6 @@ async def test_first_run_that_waits_for_other_accounts_is_not_overdue(store, clo
         clock.now += 5 * MINUTE
 
 
-@pytest.mark.story
 async def test_new_account_without_a_problem_in_an_old_channel_posts_nothing(store, clock):
     fleet = Fleet(store, clock, 3)
     await store.open()

@@ -9,7 +9,7 @@ from tests.outages import Accounts
 from tests.samples import MINUTE
 from wechat_kf.errors import api_error
 
-pytestmark = pytest.mark.mostly_sqlite
+pytestmark = pytest.mark.story
 
 ADDRESS = api_error(40164, "invalid ip", address="203.0.113.7")
 SECRET = api_error(40125, "invalid appsecret")

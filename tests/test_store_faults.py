@@ -426,6 +426,7 @@ def overwrite(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+@pytest.mark.server
 async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_moved_away(tmp_path, caplog):
     caplog.set_level("INFO")
     path = tmp_path / "kf.db"
@@ -447,6 +448,7 @@ async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_mov
         assert [text.partition(":")[0] for text in around.texts] == ["Rejected"]
 
 
+@pytest.mark.server
 async def test_alert_is_not_repeated_after_a_kill_that_follows_the_loss_of_the_log(sqlite_url, tmp_path):
     left = tmp_path / "left"
     async with world(sqlite_url) as around:
