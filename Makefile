@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo lint statics types contracts check test pytest test-all bench fleet soak crash-test side-by-side fuzz docs words screenshots lock format clean
+.PHONY: help demo lint statics types contracts check quick-pytest test pytest test-all bench fleet soak crash-test side-by-side fuzz docs words screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -82,11 +82,14 @@ contracts:
 tests/__pycache__:
 	@$(BIN)/python -m pytest --collect-only -q >/dev/null || true
 
-check: WORKERS = 4
-check: statics
+# Types are checked beside the tests, in the time that these leave. Format and lint come first: they take a second.
+check: lint
+	@$(MAKE) --no-print-directory -j3 types contracts quick-pytest
+
+quick-pytest: WORKERS = 3
+quick-pytest: tests/__pycache__
 	$(PYTEST) -m 'not (process or server or browser or postgres or model or story)'
 
-# Types are checked beside the tests, in the time that these leave. Format and lint come first: they take a second.
 test: lint
 	@$(MAKE) --no-print-directory -j3 types contracts pytest
 	$(BIN)/coverage report | $(BIN)/python -m tests.coverage_floors

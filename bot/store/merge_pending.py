@@ -5,7 +5,7 @@ This module loads the rows for `outbox.coalescing`, which decides, and applies i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -119,7 +119,9 @@ async def restore_covered(tx: Tx, group_id: str) -> None:
         group = groups.pop()
         restored += ((group, row) for row in by_group.get(group, ()))
         groups += (row.id for row in by_group.pop(group, ()))
-    replies = await _replies(tx, {group for group, _ in restored})
+    in_threads = message.c.parent_id.in_({group for group, _ in restored})
+    found = await tx.run(sa.select(message).where(in_threads, message.c.kind != MessageKind.MEMBER_LIST))
+    replies = rows_of(tx, found.mappings())
     for group, row in restored:
         await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
         about = sa.and_(emitted_event.c.message_id == group, emitted_event.c.episode_id.in_(row.episode_ids))
@@ -132,12 +134,6 @@ async def restore_covered(tx: Tx, group_id: str) -> None:
         for one in member_lists(row) if row.kind is MessageKind.DIGEST else ():
             listed = {"parent_id": row.id, "episode_ids": list(one.episode_ids)}
             await outbox.update(tx, one.id, status=MessageStatus.PENDING, reason=None, **listed)
-
-
-async def _replies(tx: Tx, ids: Collection[str]) -> list[OutboxRow]:
-    """Read the replies in the threads of these messages, without their lists of accounts."""
-    in_threads = sa.and_(message.c.parent_id.in_(ids), message.c.kind != MessageKind.MEMBER_LIST)
-    return rows_of(tx, (await tx.run(sa.select(message).where(in_threads))).mappings())
 
 
 async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
