@@ -133,7 +133,7 @@ class Sender:
 
     async def _decide(self, tx: Tx, item: OutboxItem, now: datetime) -> Send | Withhold:
         row, about = item.row, (item.episodes, item.incident, item.parent)
-        # Not read for a message that is dropped anyway, which a rival that cannot be read would make a failed one.
+        # Not read for a message that is dropped anyway: a rival that cannot be read would make it a failed one.
         rivals = Rivals() if drop_reason(row, *about) else await merge_pending.rivals_of(tx, row)
         dependencies = self._dependencies
         quiet, channel_id = dependencies.context.policy.quiet, dependencies.channel.id

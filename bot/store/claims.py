@@ -149,7 +149,7 @@ async def next_due(tx: Tx, *, without: Collection[str]) -> datetime | None:
 
 
 async def repair(tx: Tx, lease: timedelta) -> bool:
-    """Make polls due that a wrong clock has planned: no right outcome or claim plans so far ahead.
+    """Make polls due that a wrong clock has planned: a right one plans none so far ahead.
 
     Return whether there were any.
     """
