@@ -216,6 +216,17 @@ def without_parent(row: OutboxRow) -> Drop | PromoteToChannel:
     return PromoteToChannel() if stands_alone else Drop(Reason.PARENT_LOST)
 
 
+def as_channel_message(reply: OutboxRow) -> dict[str, Any]:
+    """Return the columns that make a thread reply a message of the channel, whose words name the account.
+
+    In the channel, quiet hours hold the report of an operation; in a thread they do not.
+    """
+    columns: dict[str, Any] = {"parent_id": None, "broadcast": False}
+    if "operation" in reply.payload:
+        return columns | {"kind": MessageKind.OPERATION, "breakthrough": False}
+    return columns | {"kind": MessageKind.ALERT}
+
+
 def link_to(row: OutboxRow, group_id: str, posts: int) -> dict[str, Any]:
     """Return the payload that marks a message as covered if the group is posted at a later attempt than `posts`."""
     return {**row.payload, LINK: {"root": group_id, "posts": posts}}

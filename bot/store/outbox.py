@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.outbox.coalescing import brought_forward, extended
+from bot.outbox.coalescing import as_channel_message, brought_forward, extended
 from bot.outbox.messages import COMMON, DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
 from bot.store import channels, slack_state
 from bot.store.channels import CLOCK_TOLERANCE
@@ -271,17 +271,6 @@ async def mark_dead(tx: Tx, row: OutboxRow, reason: DropReason, error: str = "")
 async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
     """Queue a claimed thread reply as a channel message, because its parent was dropped."""
     return await complete_attempt(tx, row, status=MessageStatus.PENDING, **as_channel_message(row))
-
-
-def as_channel_message(reply: OutboxRow) -> dict[str, Any]:
-    """Return the columns that make a thread reply a message of the channel, whose words name the account.
-
-    In the channel, quiet hours hold the report of an operation; in a thread they do not.
-    """
-    columns: dict[str, Any] = {"parent_id": None, "broadcast": False}
-    if "operation" in reply.payload:
-        return columns | {"kind": MessageKind.OPERATION, "breakthrough": False}
-    return columns | {"kind": MessageKind.ALERT}
 
 
 async def has_sent_since(tx: Tx, message_id: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.outbox import shared_channels
-from bot.outbox.coalescing import GROUPED, link_to, union
+from bot.outbox.coalescing import GROUPED, as_channel_message, link_to, union
 from bot.outbox.messages import LAST_CALL, DropReason, MessageKind, MessageStatus, OutboxRow
 from bot.outbox.shared_channels import JOINS_WITHIN, KINDS, MOST, may_be_gathered
 from bot.store import channels, episodes, merge_pending, outbox
@@ -93,7 +93,7 @@ async def _gather_into_digest(tx: Tx, row: OutboxRow, may_post: MayPost, now: da
 async def _gather_first_runs(
     tx: Tx, row: OutboxRow, accounts: Collection[str], may_post: MayPost, now: datetime
 ) -> OutboxRow | None:
-    """Add the summaries of first runs that wait to that of the channel, or to the claimed one if there is none.
+    """Add the summaries of first runs that wait to the one that the channel has, else to the claimed one.
 
     Return the message to post; None if that of the channel shows them.
     """
@@ -155,7 +155,7 @@ async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -
             if reply.kind is MessageKind.MEMBER_LIST:
                 values |= {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
             elif "operation" in reply.payload and reply.status is MessageStatus.PENDING:
-                values = outbox.as_channel_message(reply)  # in a thread of several it would not name the account
+                values = as_channel_message(reply)  # in a thread of several it would not name the account
             await outbox.update(tx, reply.id, **values)
 
 
