@@ -117,23 +117,36 @@ async def restore_covered(tx: Tx, group_id: str) -> None:
     groups = [group_id]
     while groups:
         group = groups.pop()
-        restored += ((group, row) for row in by_group.get(group, ()))
-        groups += (row.id for row in by_group.pop(group, ()))
+        rows = by_group.pop(group, [])
+        restored += ((group, row) for row in rows)
+        groups += (row.id for row in rows)
     in_threads = message.c.parent_id.in_({group for group, _ in restored})
     found = await tx.run(sa.select(message).where(in_threads, message.c.kind != MessageKind.MEMBER_LIST))
     replies = rows_of(tx, found.mappings())
     for group, row in restored:
         await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
-        about = sa.and_(emitted_event.c.message_id == group, emitted_event.c.episode_id.in_(row.episode_ids))
-        await tx.run(sa.update(emitted_event).where(about).values(message_id=row.id))
-        for place, reply in enumerate(replies):
-            if reply.parent_id == group and reply.episode_ids and {*reply.episode_ids} <= {*row.episode_ids}:
-                payload = {**reply.payload, "root_posts": row.post_attempts}
-                await outbox.update(tx, reply.id, parent_id=row.id, payload=payload)
-                replies[place] = replace(reply, parent_id=row.id)
-        for one in member_lists(row) if row.kind is MessageKind.DIGEST else ():
+        replies = await _give_back(tx, group, row, replies)
+
+
+async def _give_back(tx: Tx, group_id: str, row: OutboxRow, replies: Sequence[OutboxRow]) -> list[OutboxRow]:
+    """Give a restored message the events about its episodes, and their replies, that a group message took over.
+
+    Its lists of accounts are requeued. Return the replies with their new parents.
+    """
+    about = sa.and_(emitted_event.c.message_id == group_id, emitted_event.c.episode_id.in_(row.episode_ids))
+    await tx.run(sa.update(emitted_event).where(about).values(message_id=row.id))
+    if row.kind is MessageKind.DIGEST:
+        for one in member_lists(row):
             listed = {"parent_id": row.id, "episode_ids": list(one.episode_ids)}
             await outbox.update(tx, one.id, status=MessageStatus.PENDING, reason=None, **listed)
+    placed = []
+    for reply in replies:
+        if reply.parent_id == group_id and reply.episode_ids and {*reply.episode_ids} <= {*row.episode_ids}:
+            payload = {**reply.payload, "root_posts": row.post_attempts}
+            await outbox.update(tx, reply.id, parent_id=row.id, payload=payload)
+            reply = replace(reply, parent_id=row.id)
+        placed.append(reply)
+    return placed
 
 
 async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
