@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from bot.alerting.episode import AlertPolicy
 from bot.alerting.quiet_hours import QuietHours
-from bot.outbox.messages import LAST, MessageKind, NewMessage
+from bot.operations.operation import OperationKind
+from bot.outbox import operation_messages
 from bot.ports import RetryLater
 from bot.store import outbox, stats
 from bot.store.database import Store
@@ -18,6 +19,7 @@ from bot.store.tables import message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
+from tests.operations import operation
 from wechat_kf import KfAccount, SetupError
 
 pytestmark = pytest.mark.story
@@ -194,12 +196,8 @@ async def test_report_of_an_operation_that_leaves_its_thread_waits_for_the_end_o
     await night.sees("21:30", rejected("kf0"))
     async with night.store.begin() as tx:
         (alert,) = (await tx.run(sa.update(message).values(is_deleted=True).returning(message.c.id))).scalars()
-        facts = {"kf_account": "kf0@harbour_tea", "kf_nick": "Kf0", "name": "Lin", "user": "U0LIN"}
-        facts |= {"kind": "delete", "old_status": "rejected", "at": int(at("23:00").timestamp())}
-        done = NewMessage(
-            "operation-1", MessageKind.REPLY, LAST, payload={"operation": facts}, parent_id=alert, breakthrough=True
-        )
-        await outbox.enqueue(tx, [done], {}, at("23:00"))
+        deleted = operation(OperationKind.DELETE, "kf0", at=at("23:00"), status="rejected")
+        await outbox.enqueue(tx, [operation_messages.completed(deleted, "", alert)], {}, at("23:00"))
     await night.sees("23:00", rejected("kf0"))
     assert len(night.slack.posted) == 1
     await night.sees("08:00", rejected("kf0"))

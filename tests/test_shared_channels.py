@@ -20,7 +20,9 @@ from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.backoffs import Backoffs
-from bot.outbox.messages import LAST, ROWS, MessageKind, NewMessage
+from bot.operations.operation import OperationKind
+from bot.outbox import operation_messages
+from bot.outbox.messages import ROWS, MessageKind
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
 from bot.store import due, outbox, shared_channel_rows, stats, tenants
@@ -33,6 +35,7 @@ from tests.accounts import bound, invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import VirtualClock
 from tests.fakes import LOST, FakeChannel, Posted
+from tests.operations import operation
 from tests.test_kills import Fate, KilledError, MortalChannel, MortalStore
 from wechat_kf import KfAccount
 
@@ -228,12 +231,8 @@ async def test_report_of_an_operation_names_its_account_when_the_alert_becomes_p
     async with fleet.bots[2].store.begin() as tx:
         of_account = sa.and_(message.c.appid == tx.appid, message.c.kind == MessageKind.ALERT)
         (alert,) = (await tx.run(sa.select(message.c.id).where(of_account))).scalars()
-        facts = {"kf_account": "bo@harbour_tea", "kf_nick": "Bo", "name": "Lin", "user": "U0LIN"}
-        facts |= {"kind": "delete", "old_status": "rejected", "at": int(clock().timestamp())}
-        done = NewMessage(
-            "operation-1", MessageKind.REPLY, LAST, payload={"operation": facts}, parent_id=alert, breakthrough=True
-        )
-        await outbox.enqueue(tx, [done], {}, clock())
+        deleted = operation(OperationKind.DELETE, "bo", at=clock(), status="rejected")
+        await outbox.enqueue(tx, [operation_messages.completed(deleted, "", alert)], {}, clock())
     await fleet.delivers(2 * MINUTE)
     digest, report = parents(fleet.slack)
     assert digest.startswith("6 at once in 6 Official Accounts")
