@@ -28,8 +28,8 @@ def waits_for_test_all(item: pytest.Item, arguments: Sequence[str]) -> bool:
         return False
     if item.get_closest_marker("test_all"):
         return True
-    mostly_sqlite = item.get_closest_marker("mostly_sqlite") and not item.get_closest_marker("both_stores")
-    return is_twin(item) and (is_story(item) or bool(mostly_sqlite))
+    on_sqlite = any(map(item.get_closest_marker, ("story", "mostly_sqlite")))
+    return on_sqlite and is_twin(item) and item.get_closest_marker("both_stores") is None
 
 
 def is_story(item: pytest.Item) -> bool:
