@@ -158,7 +158,6 @@ async def test_fault_of_the_health_report_itself_is_no_error_of_the_server(caplo
 
 @pytest.mark.process
 @pytest.mark.test_all
-@pytest.mark.server
 async def test_process_with_a_refused_token_reports_it_in_its_first_minute(place, tmp_path):
     place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
     log = tmp_path / "log"

@@ -28,7 +28,7 @@ from wechat_kf import KfError, KfList
 log = logging.getLogger(__name__)
 
 TIMER_PASS = timedelta(seconds=15)  # how soon a deadline is noticed, or at each poll if that is sooner
-FRESH = timedelta(seconds=60)  # a poll older than this and the interval is repeated before a timer is reported
+FRESH = timedelta(seconds=60)  # a poll older than both this and the interval is repeated before a timer is reported
 VERIFY_SECONDS = 5
 LEASE = timedelta(seconds=60)  # a poll, and the evaluation of its list, take less
 AT_ONCE = 3  # outcomes being recorded: one of the store's four connections is left to clicks
